@@ -1,0 +1,1 @@
+//! The command-line program: samples, own files, or a server that stays up.

@@ -1,0 +1,1 @@
+//! Deploys the workflow into the sandbox, as Terraform does on AWS.

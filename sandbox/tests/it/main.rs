@@ -1,0 +1,8 @@
+//! Behaviour of the sandbox's services, each through the wire protocol, and of the workflow's steps against them.
+
+mod lambda;
+mod rekognition;
+mod s3;
+mod sfn;
+mod sns;
+mod support;
