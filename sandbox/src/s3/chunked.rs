@@ -7,7 +7,7 @@ use std::task::{Context, Poll, ready};
 
 use bytes::{Buf as _, Bytes, BytesMut};
 use http::{HeaderMap, HeaderName, HeaderValue};
-use http_body::{Body as _, Frame};
+use http_body::Frame;
 
 use crate::wire::{Body, BoxError};
 
@@ -167,7 +167,7 @@ impl http_body::Body for ChunkedBody {
                 Ok(Step::MoreNeeded) => {}
                 Err(error) => return Poll::Ready(Some(Err(error))),
             }
-            match ready!(Pin::new(&mut self.inner).poll_frame(cx)) {
+            match ready!(http_body::Body::poll_frame(Pin::new(&mut self.inner), cx)) {
                 Some(Ok(frame)) => {
                     if let Ok(data) = frame.into_data() {
                         self.buffer.extend_from_slice(&data);

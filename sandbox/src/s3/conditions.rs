@@ -13,6 +13,7 @@ use super::store::Object;
 
 /// What a read, or the source of a copy, may depend on.
 #[derive(Debug, Default)]
+#[allow(clippy::struct_field_names)] // The names of the headers.
 pub(super) struct ReadConditions {
     pub(super) if_match: Option<ETagCondition>,
     pub(super) if_none_match: Option<ETagCondition>,

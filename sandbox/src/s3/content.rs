@@ -280,13 +280,11 @@ impl Sink<'_> {
             self.memory = BytesMut::new();
             self.file = Some((file, dir));
         }
-        match &mut self.file {
-            Some((file, _)) => file.write_all(chunk),
-            None => {
-                self.memory.extend_from_slice(chunk);
-                Ok(())
-            }
+        if let Some((file, _)) = &mut self.file {
+            return file.write_all(chunk);
         }
+        self.memory.extend_from_slice(chunk);
+        Ok(())
     }
 
     pub(super) fn len(&self) -> u64 {

@@ -1,5 +1,6 @@
 //! Between the wire and the protocol library: signatures are taken off unverified, `aws-chunked` is decoded.
 
+use bytes::Bytes;
 use http::header::{AUTHORIZATION, CONTENT_ENCODING, CONTENT_LENGTH};
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri};
@@ -24,19 +25,21 @@ pub(super) fn open(request: Request) -> HttpRequest {
     http::Request::from_parts(parts, s3s::Body::http_body(body))
 }
 
-/// Removes a presigned URL's signature. What a presigned URL otherwise holds in `x-amz-` parameters are headers
-/// (Amazon S3 API reference, Authenticating requests: using query parameters).
+/// Removes a presigned URL's signature, of Version 4 or, which boto3 still makes by default, Version 2. What such a URL
+/// otherwise holds in `x-amz-` parameters are headers (Amazon S3 API reference, Authenticating requests: using query
+/// parameters; Signing and authenticating REST requests (version 2)).
 fn unsign_query(parts: &mut Parts) {
     let Some(query) = parts.uri.query() else {
         return;
     };
-    if !query.contains("X-Amz-Signature=") {
+    if !query.contains("X-Amz-Signature=") && !query.contains("AWSAccessKeyId=") {
         return;
     }
     let mut kept = Vec::new();
     for pair in query.split('&') {
         let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-        if name.starts_with("X-Amz-") {
+        if name.starts_with("X-Amz-") || matches!(name, "AWSAccessKeyId" | "Expires" | "Signature")
+        {
             continue;
         }
         let header = HeaderName::from_bytes(name.as_bytes())
@@ -105,8 +108,13 @@ fn decode_body(parts: &mut Parts, body: Body) -> Body {
     ChunkedBody::new(body, trailers).boxed()
 }
 
-/// The library's answer as it goes on the wire: no body where HTTP has none, and the ids that support asks for.
-pub(super) fn close(
+/// Marks a response whose body is an object's bytes, and so nobody's to change.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct ObjectBytes;
+
+/// The library's answer as it goes on the wire: no body where HTTP has none, control characters in XML as references,
+/// and the ids that support asks for.
+pub(super) async fn close(
     method: &Method,
     response: Result<s3s::HttpResponse, s3s::HttpError>,
     request_id: &str,
@@ -123,6 +131,11 @@ pub(super) fn close(
     };
     if *method == Method::HEAD || response.status() == StatusCode::NOT_MODIFIED {
         *response.body_mut() = wire::body("");
+    } else if response.extensions().get::<ObjectBytes>().is_none() {
+        let body = std::mem::replace(response.body_mut(), wire::body(""));
+        if let Ok(bytes) = wire::collect(body).await {
+            *response.body_mut() = wire::body(escape_controls(bytes));
+        }
     }
     for (name, id) in [("x-amz-request-id", request_id), ("x-amz-id-2", host_id)] {
         if let Ok(id) = HeaderValue::from_str(id) {
@@ -130,4 +143,24 @@ pub(super) fn close(
         }
     }
     response
+}
+
+/// XML with the control characters of keys as references. Raw ones would change on the way (a carriage return becomes a
+/// line feed); references to most of them XML 1.0 forbids, so that strict parsers refuse the answer. That is why keys with
+/// control characters are listed with `encoding-type=url` (Amazon S3 API reference, ListObjectsV2, EncodingType). The
+/// library itself writes none between elements.
+fn escape_controls(xml: Bytes) -> Bytes {
+    let is_control = |byte: &u8| *byte < b' ';
+    if !xml.iter().any(is_control) {
+        return xml;
+    }
+    let mut escaped = Vec::with_capacity(xml.len() + 16);
+    for byte in &xml {
+        if is_control(byte) {
+            escaped.extend_from_slice(format!("&#x{byte:x};").as_bytes());
+        } else {
+            escaped.push(*byte);
+        }
+    }
+    escaped.into()
 }

@@ -1,6 +1,6 @@
 //! S3: versioned buckets, conditional writes, multipart uploads, tags, notifications.
 //!
-//! A request passes [`front`] (signature off, chunks decoded), the `s3s` crate (routing, XML), `gate` (what is not
+//! A request passes `front` (signature off, chunks decoded), the `s3s` crate (routing, XML), `gate` (what is not
 //! implemented is refused by name) and ends in `api`, one method an operation. `store` holds the state behind one lock,
 //! never across an await; `content` holds the bytes.
 //!
@@ -106,7 +106,7 @@ impl S3 {
         let (request_id, host_id) = (self.core.request_id(), self.core.host_id());
         let method = request.method().clone();
         let response = self.service.call(front::open(request)).await;
-        front::close(&method, response, &request_id, &host_id)
+        front::close(&method, response, &request_id, &host_id).await
     }
 
     /// Creates a bucket; one of the same name is emptied. `notify_topic_arn` gets `s3:ObjectCreated:*` events, and at

@@ -104,7 +104,7 @@ impl TopicConfig {
         .collect();
         dto::TopicConfiguration {
             events: self.events.iter().cloned().map(Into::into).collect(),
-            filter: (!rules.is_empty()).then(|| dto::NotificationConfigurationFilter {
+            filter: (!rules.is_empty()).then_some(dto::NotificationConfigurationFilter {
                 key: Some(dto::S3KeyFilter {
                     filter_rules: Some(rules),
                 }),

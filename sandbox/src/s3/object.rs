@@ -20,6 +20,7 @@ use super::conditions::{ReadConditions, WriteConditions, check_if_match};
 use super::content::Content;
 use super::describe::encryption;
 use super::errors::{SINGLE_MAX_BYTES, error, not_implemented, storage};
+use super::front::ObjectBytes;
 use super::notify::Created;
 use super::store::{
     Bucket, Described, NULL_VERSION, Object, State, Version, Versioning, check_key,
@@ -184,7 +185,9 @@ impl Core {
         if input.response_expires.is_some() {
             headers.remove(http::header::EXPIRES);
         }
-        Ok(S3Response::with_headers(output, headers))
+        let mut response = S3Response::with_headers(output, headers);
+        response.extensions.insert(ObjectBytes);
+        Ok(response)
     }
 
     pub(super) fn head(

@@ -207,9 +207,9 @@ async fn a_completion_depends_on_what_is_at_its_key() {
 async fn a_multipart_version_is_as_old_as_its_initiation() {
     let (_, client) = s3();
     let id = start(&client, "k").await;
-    tokio::time::sleep(Duration::from_secs(60)).await;
+    tokio::time::sleep(Duration::from_mins(1)).await;
     let (newer, _) = put(&client, RAW, "k", b"newer").await;
-    tokio::time::sleep(Duration::from_secs(60)).await;
+    tokio::time::sleep(Duration::from_mins(1)).await;
     let only = part(&client, "k", &id, 1, b"older".to_vec()).await;
     let done = client
         .complete_multipart_upload()
