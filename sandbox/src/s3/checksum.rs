@@ -250,3 +250,37 @@ impl Claim {
         }
     }
 }
+
+/// Sets the one of an output's five checksum fields that an optional checksum belongs in.
+macro_rules! set_checksum {
+    ($output:expr, $checksum:expr) => {{
+        use $crate::s3::checksum::{Algorithm, Checksum};
+        let checksum = $checksum;
+        $output.checksum_crc32 = Checksum::value_of(checksum, Algorithm::Crc32);
+        $output.checksum_crc32c = Checksum::value_of(checksum, Algorithm::Crc32c);
+        $output.checksum_crc64nvme = Checksum::value_of(checksum, Algorithm::Crc64Nvme);
+        $output.checksum_sha1 = Checksum::value_of(checksum, Algorithm::Sha1);
+        $output.checksum_sha256 = Checksum::value_of(checksum, Algorithm::Sha256);
+    }};
+}
+
+/// Whether each of an input's five checksum fields that is given is that of an optional checksum.
+macro_rules! checksum_agrees {
+    ($input:expr, $checksum:expr) => {{
+        use $crate::s3::checksum::{Algorithm, Checksum};
+        let checksum = $checksum;
+        [
+            (Algorithm::Crc32, &$input.checksum_crc32),
+            (Algorithm::Crc32c, &$input.checksum_crc32c),
+            (Algorithm::Crc64Nvme, &$input.checksum_crc64nvme),
+            (Algorithm::Sha1, &$input.checksum_sha1),
+            (Algorithm::Sha256, &$input.checksum_sha256),
+        ]
+        .into_iter()
+        .all(|(algorithm, claimed)| {
+            claimed.is_none() || *claimed == Checksum::value_of(checksum, algorithm)
+        })
+    }};
+}
+
+pub(super) use {checksum_agrees, set_checksum};

@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use http::HeaderMap;
 use s3s::dto::{self, CopyObjectInput, CopyObjectOutput, CopyObjectResult, CopySource, ETag};
 use s3s::{S3ErrorCode, S3Request, S3Result};
 use time::OffsetDateTime;
 
-use super::checksum::{Algorithm, Checksum, Kind};
+use super::checksum::{Algorithm, Checksum, Kind, set_checksum};
 use super::conditions::{ReadConditions, WriteConditions};
 use super::content::Content;
 use super::describe::encryption;
@@ -62,47 +63,21 @@ impl Core {
         self: &Arc<Self>,
         request: S3Request<CopyObjectInput>,
     ) -> S3Result<CopyObjectOutput> {
-        let input = request.input;
+        let mut input = request.input;
         check_key(&input.key)?;
         let conditions = WriteConditions::of(&request.headers)?;
         let source = self.source(&input.copy_source)?;
         ReadConditions {
-            if_match: input.copy_source_if_match,
-            if_none_match: input.copy_source_if_none_match,
-            if_modified_since: input.copy_source_if_modified_since,
-            if_unmodified_since: input.copy_source_if_unmodified_since,
+            if_match: input.copy_source_if_match.take(),
+            if_none_match: input.copy_source_if_none_match.take(),
+            if_modified_since: input.copy_source_if_modified_since.take(),
+            if_unmodified_since: input.copy_source_if_unmodified_since.take(),
         }
         .check_copy(&source.object, source.last_modified)?;
         if source.object.content.len() > SINGLE_MAX_BYTES {
             return Err(copy_source_too_large());
         }
-        let replaced = replaces(
-            input
-                .metadata_directive
-                .as_ref()
-                .map(dto::MetadataDirective::as_str),
-        )?;
-        if !replaced && copies_onto_itself(&input.copy_source, &input.bucket, &input.key) {
-            return Err(invalid_request(
-                "This copy request is illegal because it is trying to copy an object to itself without changing the \
-                 object's metadata, storage class, website redirect location or encryption attributes.",
-            ));
-        }
-        let mut described =
-            Described::of(&request.headers, input.metadata, input.tagging.as_deref())?;
-        if !replaced {
-            described.headers = source.object.described.headers.clone();
-            described.metadata = source.object.described.metadata.clone();
-        }
-        let tags_replaced = replaces(
-            input
-                .tagging_directive
-                .as_ref()
-                .map(dto::TaggingDirective::as_str),
-        )?;
-        if !tags_replaced {
-            described.tags = copied_tags(&described.tags, &source.object)?;
-        }
+        let described = copied_description(&request.headers, &mut input, &source.object)?;
         let algorithm = input
             .checksum_algorithm
             .as_ref()
@@ -122,24 +97,47 @@ impl Core {
             conditions: &conditions,
             created: Created::Copy,
         })?;
-        let sum = checksum.as_ref();
+        let mut result = CopyObjectResult {
+            checksum_type: checksum_type(checksum.as_ref()),
+            e_tag: Some(ETag::Strong(etag)),
+            last_modified: Some(written.last_modified.into()),
+            ..CopyObjectResult::default()
+        };
+        set_checksum!(result, checksum.as_ref());
         Ok(CopyObjectOutput {
-            copy_object_result: Some(CopyObjectResult {
-                checksum_crc32: Checksum::value_of(sum, Algorithm::Crc32),
-                checksum_crc32c: Checksum::value_of(sum, Algorithm::Crc32c),
-                checksum_crc64nvme: Checksum::value_of(sum, Algorithm::Crc64Nvme),
-                checksum_sha1: Checksum::value_of(sum, Algorithm::Sha1),
-                checksum_sha256: Checksum::value_of(sum, Algorithm::Sha256),
-                checksum_type: checksum_type(sum),
-                e_tag: Some(ETag::Strong(etag)),
-                last_modified: Some(written.last_modified.into()),
-            }),
+            copy_object_result: Some(result),
             copy_source_version_id: source.shown_id,
             server_side_encryption: encryption(),
             version_id: written.shown_id,
             ..CopyObjectOutput::default()
         })
     }
+}
+
+/// Metadata and tags of a copy: the source's, where the directives do not say otherwise.
+fn copied_description(
+    headers: &HeaderMap,
+    input: &mut CopyObjectInput,
+    source: &Object,
+) -> S3Result<Described> {
+    let directive = &input.metadata_directive;
+    let replaced = replaces(directive.as_ref().map(dto::MetadataDirective::as_str))?;
+    if !replaced && copies_onto_itself(&input.copy_source, &input.bucket, &input.key) {
+        return Err(invalid_request(
+            "This copy request is illegal because it is trying to copy an object to itself without changing the \
+             object's metadata, storage class, website redirect location or encryption attributes.",
+        ));
+    }
+    let mut described = Described::of(headers, input.metadata.take(), input.tagging.as_deref())?;
+    if !replaced {
+        described.headers = source.described.headers.clone();
+        described.metadata = source.described.metadata.clone();
+    }
+    let directive = &input.tagging_directive;
+    if !replaces(directive.as_ref().map(dto::TaggingDirective::as_str))? {
+        described.tags = copied_tags(&described.tags, source)?;
+    }
+    Ok(described)
 }
 
 /// Whether a directive is REPLACE; the default is COPY (Amazon S3 API reference, CopyObject).

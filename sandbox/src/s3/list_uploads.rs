@@ -8,7 +8,7 @@ use s3s::dto::{
 
 use super::Core;
 use super::buckets::owner;
-use super::checksum::{Algorithm, Checksum};
+use super::checksum::set_checksum;
 use super::errors::not_implemented;
 use super::list::{Encoding, page_size, to_i32};
 use super::object::to_i64;
@@ -123,16 +123,13 @@ impl Core {
 }
 
 fn part_entry(number: i32, part: &Part) -> dto::Part {
-    let sum = part.checksum.as_ref();
-    dto::Part {
-        checksum_crc32: Checksum::value_of(sum, Algorithm::Crc32),
-        checksum_crc32c: Checksum::value_of(sum, Algorithm::Crc32c),
-        checksum_crc64nvme: Checksum::value_of(sum, Algorithm::Crc64Nvme),
-        checksum_sha1: Checksum::value_of(sum, Algorithm::Sha1),
-        checksum_sha256: Checksum::value_of(sum, Algorithm::Sha256),
+    let mut entry = dto::Part {
         e_tag: Some(ETag::Strong(part.etag())),
         last_modified: Some(part.last_modified.into()),
         part_number: Some(number),
         size: Some(to_i64(part.content.len())),
-    }
+        ..dto::Part::default()
+    };
+    set_checksum!(entry, part.checksum.as_ref());
+    entry
 }

@@ -11,7 +11,7 @@ use s3s::dto::{
 };
 use s3s::{S3ErrorCode, S3Request, S3Result};
 
-use super::checksum::{Algorithm, Checksum, Kind};
+use super::checksum::{Algorithm, Checksum, Kind, checksum_agrees, set_checksum};
 use super::conditions::{ReadConditions, WriteConditions};
 use super::content::Content;
 use super::copy::of_content;
@@ -106,17 +106,12 @@ impl Core {
             last_modified: self.now_s(),
         };
         let shown = received.checksum_explicit || algorithm.is_some();
-        let sum = part.checksum.as_ref().filter(|_| shown);
-        let output = UploadPartOutput {
-            checksum_crc32: Checksum::value_of(sum, Algorithm::Crc32),
-            checksum_crc32c: Checksum::value_of(sum, Algorithm::Crc32c),
-            checksum_crc64nvme: Checksum::value_of(sum, Algorithm::Crc64Nvme),
-            checksum_sha1: Checksum::value_of(sum, Algorithm::Sha1),
-            checksum_sha256: Checksum::value_of(sum, Algorithm::Sha256),
+        let mut output = UploadPartOutput {
             e_tag: Some(ETag::Strong(part.etag())),
             server_side_encryption: encryption(),
             ..UploadPartOutput::default()
         };
+        set_checksum!(output, part.checksum.as_ref().filter(|_| shown));
         let input = &request.input;
         self.add_part(
             &input.bucket,
@@ -158,16 +153,12 @@ impl Core {
             content,
             last_modified: self.now_s(),
         };
-        let sum = part.checksum.as_ref();
-        let result = CopyPartResult {
-            checksum_crc32: Checksum::value_of(sum, Algorithm::Crc32),
-            checksum_crc32c: Checksum::value_of(sum, Algorithm::Crc32c),
-            checksum_crc64nvme: Checksum::value_of(sum, Algorithm::Crc64Nvme),
-            checksum_sha1: Checksum::value_of(sum, Algorithm::Sha1),
-            checksum_sha256: Checksum::value_of(sum, Algorithm::Sha256),
+        let mut result = CopyPartResult {
             e_tag: Some(ETag::Strong(part.etag())),
             last_modified: Some(part.last_modified.into()),
+            ..CopyPartResult::default()
         };
+        set_checksum!(result, part.checksum.as_ref());
         self.add_part(
             &input.bucket,
             &input.key,
@@ -225,24 +216,12 @@ impl Core {
                 "The provided 'x-amz-mp-object-size' header does not match the object size: {claimed_bytes}"
             )));
         }
-        let claims = [
-            (Algorithm::Crc32, input.checksum_crc32),
-            (Algorithm::Crc32c, input.checksum_crc32c),
-            (Algorithm::Crc64Nvme, input.checksum_crc64nvme),
-            (Algorithm::Sha1, input.checksum_sha1),
-            (Algorithm::Sha256, input.checksum_sha256),
-        ];
-        for (algorithm, claimed) in claims {
-            if let (Some(claimed), Some(value)) = (
-                claimed,
-                Checksum::value_of(object.checksum.as_ref(), algorithm),
-            ) && claimed != value
-            {
-                return Err(error(
-                    S3ErrorCode::BadDigest,
-                    "The checksum you specified did not match the calculated checksum.",
-                ));
-            }
+        // Simulated content has no checksum to compare with.
+        if object.checksum.is_some() && !checksum_agrees!(input, object.checksum.as_ref()) {
+            return Err(error(
+                S3ErrorCode::BadDigest,
+                "The checksum you specified did not match the calculated checksum.",
+            ));
         }
         let (order, initiated) = (upload.order, upload.initiated);
         let (etag, checksum) = (object.etag.clone(), object.checksum.clone());
@@ -258,8 +237,7 @@ impl Core {
             .bucket_mut(&input.bucket)?
             .uploads
             .remove(&input.upload_id);
-        let sum = checksum.as_ref();
-        Ok(CompleteMultipartUploadOutput {
+        let mut output = CompleteMultipartUploadOutput {
             location: Some(format!(
                 "https://{}.s3.{}.amazonaws.com/{}",
                 input.bucket,
@@ -267,18 +245,15 @@ impl Core {
                 super::keys::form_encode(&input.key)
             )),
             bucket: Some(input.bucket),
-            checksum_crc32: Checksum::value_of(sum, Algorithm::Crc32),
-            checksum_crc32c: Checksum::value_of(sum, Algorithm::Crc32c),
-            checksum_crc64nvme: Checksum::value_of(sum, Algorithm::Crc64Nvme),
-            checksum_sha1: Checksum::value_of(sum, Algorithm::Sha1),
-            checksum_sha256: Checksum::value_of(sum, Algorithm::Sha256),
-            checksum_type: checksum_type(sum),
+            checksum_type: checksum_type(checksum.as_ref()),
             e_tag: Some(ETag::Strong(etag)),
             key: Some(input.key),
             server_side_encryption: encryption(),
             version_id: written.shown_id,
             ..CompleteMultipartUploadOutput::default()
-        })
+        };
+        set_checksum!(output, checksum.as_ref());
+        Ok(output)
     }
 
     pub(super) fn abort_upload(&self, input: &AbortMultipartUploadInput) -> S3Result<()> {
@@ -386,20 +361,11 @@ fn chosen_parts<'a>(upload: &'a Upload, claimed: &[CompletedPart]) -> S3Result<V
 
 /// Whether the part is the one that the client means: by ETag, and by whatever checksum it names.
 fn fits(claim: &CompletedPart, part: &Part) -> bool {
-    let sums = [
-        (Algorithm::Crc32, &claim.checksum_crc32),
-        (Algorithm::Crc32c, &claim.checksum_crc32c),
-        (Algorithm::Crc64Nvme, &claim.checksum_crc64nvme),
-        (Algorithm::Sha1, &claim.checksum_sha1),
-        (Algorithm::Sha256, &claim.checksum_sha256),
-    ];
     claim
         .e_tag
         .as_ref()
         .is_some_and(|etag| etag.value() == part.etag())
-        && sums.into_iter().all(|(algorithm, claimed)| {
-            claimed.is_none() || *claimed == Checksum::value_of(part.checksum.as_ref(), algorithm)
-        })
+        && checksum_agrees!(claim, part.checksum.as_ref())
 }
 
 /// The object of the parts. Its ETag is the MD5 of the parts' MD5s, and their number.

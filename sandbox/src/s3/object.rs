@@ -14,7 +14,7 @@ use s3s::dto::{
 };
 use s3s::{S3Error, S3ErrorCode, S3Request, S3Response, S3Result};
 
-use super::checksum::{Algorithm, Checksum, Claim, Kind};
+use super::checksum::{Algorithm, Checksum, Claim, Kind, set_checksum};
 use super::chunked::Trailers;
 use super::conditions::{ReadConditions, WriteConditions, check_if_match};
 use super::content::Content;
@@ -117,18 +117,15 @@ impl Core {
             created: Created::Put,
         })?;
         let sum = checksum.as_ref();
-        Ok(PutObjectOutput {
-            checksum_crc32: Checksum::value_of(sum, Algorithm::Crc32),
-            checksum_crc32c: Checksum::value_of(sum, Algorithm::Crc32c),
-            checksum_crc64nvme: Checksum::value_of(sum, Algorithm::Crc64Nvme),
-            checksum_sha1: Checksum::value_of(sum, Algorithm::Sha1),
-            checksum_sha256: Checksum::value_of(sum, Algorithm::Sha256),
+        let mut output = PutObjectOutput {
             checksum_type: checksum_type(sum),
             e_tag: Some(ETag::Strong(etag)),
             server_side_encryption: encryption(),
             version_id: written.shown_id,
             ..PutObjectOutput::default()
-        })
+        };
+        set_checksum!(output, sum);
+        Ok(output)
     }
 
     pub(super) fn get(
@@ -151,13 +148,8 @@ impl Core {
         let bytes = range.clone().unwrap_or(0..size_bytes);
         let wanted = input.checksum_mode.is_some() && range.is_none();
         let sum = object.checksum.as_ref().filter(|_| wanted);
-        let output = GetObjectOutput {
+        let mut output = GetObjectOutput {
             accept_ranges: Some("bytes".to_owned()),
-            checksum_crc32: Checksum::value_of(sum, Algorithm::Crc32),
-            checksum_crc32c: Checksum::value_of(sum, Algorithm::Crc32c),
-            checksum_crc64nvme: Checksum::value_of(sum, Algorithm::Crc64Nvme),
-            checksum_sha1: Checksum::value_of(sum, Algorithm::Sha1),
-            checksum_sha256: Checksum::value_of(sum, Algorithm::Sha256),
             checksum_type: checksum_type(sum),
             content_length: Some(to_i64(bytes.end - bytes.start)),
             content_range: range.map(|range| content_range(&range, size_bytes)),
@@ -170,6 +162,7 @@ impl Core {
             body: Some(object.content.slice(bytes).into_stream()),
             ..GetObjectOutput::default()
         };
+        set_checksum!(output, sum);
         let mut headers = object.described.to_headers();
         for (name, replacement) in [
             ("cache-control", input.response_cache_control),
@@ -210,13 +203,8 @@ impl Core {
         let bytes = range.clone().unwrap_or(0..size_bytes);
         let wanted = input.checksum_mode.is_some() && range.is_none();
         let sum = object.checksum.as_ref().filter(|_| wanted);
-        let output = HeadObjectOutput {
+        let mut output = HeadObjectOutput {
             accept_ranges: Some("bytes".to_owned()),
-            checksum_crc32: Checksum::value_of(sum, Algorithm::Crc32),
-            checksum_crc32c: Checksum::value_of(sum, Algorithm::Crc32c),
-            checksum_crc64nvme: Checksum::value_of(sum, Algorithm::Crc64Nvme),
-            checksum_sha1: Checksum::value_of(sum, Algorithm::Sha1),
-            checksum_sha256: Checksum::value_of(sum, Algorithm::Sha256),
             checksum_type: checksum_type(sum),
             content_length: Some(to_i64(bytes.end - bytes.start)),
             content_range: range.as_ref().map(|range| content_range(range, size_bytes)),
@@ -227,6 +215,7 @@ impl Core {
             version_id: bucket.shown_id(&version.id),
             ..HeadObjectOutput::default()
         };
+        set_checksum!(output, sum);
         let mut response = S3Response::with_headers(output, object.described.to_headers());
         if let Some(count) = tag_count(object) {
             response

@@ -9,6 +9,7 @@ mod copy;
 mod keys;
 mod listing;
 mod multipart;
+mod multipart_copy;
 mod notifications;
 mod objects;
 mod tags;
