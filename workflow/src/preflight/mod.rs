@@ -37,6 +37,7 @@ pub enum Finding {
 }
 impl Preflight {
     /// x
+    #[must_use]
     pub fn new(_: u64) -> Self {
         Self
     }

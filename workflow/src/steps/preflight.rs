@@ -46,7 +46,7 @@ pub(crate) async fn inspect(work: &Work<'_>) -> Result<Inspected, StepError> {
                 }));
             }
             Step::Done(Finding::Unsupported { reason }) => {
-                return Ok(Inspected::Unsupported(reason.to_string()));
+                return Ok(Inspected::Unsupported(reason.clone()));
             }
         }
     }
