@@ -1,1 +1,75 @@
-//! x
+//! `moderation-callback`: settles the jobs that Rekognition says have ended.
+
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+use workflow::aws::Aws;
+use workflow::clock::{Deadline, SystemClock, SystemNonces};
+use workflow::config::GateConfig;
+use workflow::event;
+use workflow::function::{self, FunctionError, environment};
+use workflow::gate::Gate;
+use workflow::steps::settle::{Settled, settle};
+
+/// Runs the function until the Lambda service ends it.
+///
+/// # Errors
+/// When the environment is not usable, or the Runtime API cannot be reached.
+pub async fn run() -> Result<(), lambda_runtime::Error> {
+    function::init_logs();
+    let config = GateConfig::from_vars(environment)?;
+    let aws = Aws::from_vars(environment)?;
+    let gate = Gate::new(
+        config,
+        aws.s3(),
+        aws.sfn(),
+        aws.rekognition(),
+        Arc::new(SystemClock),
+        Arc::new(SystemNonces),
+    );
+    function::run(async |event: Value, deadline: Deadline| handle(&gate, deadline, &event).await)
+        .await
+}
+
+/// Handles one SNS event of completion messages.
+///
+/// # Errors
+/// [`FunctionError`] naming every message that could not be settled; the reconciler finds its job all the same.
+pub async fn handle(
+    gate: &Gate,
+    deadline: Deadline,
+    event: &Value,
+) -> Result<Value, FunctionError> {
+    let mut outcomes = Vec::new();
+    let mut problems: Vec<FunctionError> = Vec::new();
+    for message in event::sns_messages(event)? {
+        let job_tag = match event::completed_job_tag(message) {
+            Ok(job_tag) => job_tag,
+            Err(error) => {
+                problems.push(error.into());
+                continue;
+            }
+        };
+        match settle(gate, deadline, &job_tag).await {
+            Ok(outcome) => {
+                if outcome == Settled::Unknown {
+                    metrics::counter!("IgnoredEvents", "Reason" => "UnknownJob").increment(1);
+                    tracing::info!(job_tag, "completion message of no open record");
+                }
+                outcomes.push(format!("{outcome:?}"));
+            }
+            Err(error) => problems.push(error.into()),
+        }
+    }
+    match problems.first() {
+        None => Ok(json!({"settled": outcomes})),
+        Some(first) => Err(FunctionError {
+            name: first.name,
+            message: problems
+                .iter()
+                .map(|problem| problem.message.as_str())
+                .collect::<Vec<_>>()
+                .join("; "),
+        }),
+    }
+}

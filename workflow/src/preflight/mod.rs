@@ -102,6 +102,10 @@ impl Preflight {
     }
 
     /// What to do next. Asking again without feeding gives the same answer.
+    #[allow(
+        clippy::should_implement_trait,
+        reason = "an iterator would promise to go on without being fed"
+    )]
     pub fn next(&mut self) -> Step {
         if let Some(step) = &self.step {
             return step.clone();

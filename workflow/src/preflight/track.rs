@@ -40,6 +40,15 @@ impl Track {
     }
 }
 
+/// What an index may hold instead of tracks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum StandIn {
+    /// The tracks, compressed (`cmov`).
+    Compressed,
+    /// References to other files (`rmra`).
+    References,
+}
+
 /// What the index says, as far as it was read. Bounded: one video track and a few counters.
 #[derive(Debug, Default)]
 pub(super) struct Facts {
@@ -47,10 +56,7 @@ pub(super) struct Facts {
     pub(super) movie: Timing,
     pub(super) fragmented: bool,
     pub(super) fragment_duration: Option<u64>,
-    /// The index is compressed (`cmov`).
-    pub(super) compressed: bool,
-    /// The file is a list of other files (`rmra`).
-    pub(super) reference_movie: bool,
+    pub(super) stand_in: Option<StandIn>,
     tracks: u32,
     video_tracks: u32,
     unnamed_tracks: u32,
@@ -142,18 +148,15 @@ impl Facts {
     }
 
     fn judge_without_video(&self) -> Finding {
-        if self.compressed {
-            self.unknown("its index is compressed".to_owned())
-        } else if self.reference_movie {
-            Finding::Unsupported {
+        match self.stand_in {
+            Some(StandIn::Compressed) => self.unknown("its index is compressed".to_owned()),
+            Some(StandIn::References) => Finding::Unsupported {
                 reason: Unsupported::ExternalData,
-            }
-        } else if self.tracks > 0 && self.unnamed_tracks == 0 {
-            Finding::Unsupported {
+            },
+            None if self.tracks > 0 && self.unnamed_tracks == 0 => Finding::Unsupported {
                 reason: Unsupported::NoVideoTrack,
-            }
-        } else {
-            self.unknown("its index names no video track".to_owned())
+            },
+            None => self.unknown("its index names no video track".to_owned()),
         }
     }
 

@@ -2,7 +2,7 @@
 
 use super::boxes::{HEADER_LEN_MAX, HEADER_LEN_MIN, Header, array_at};
 use super::codec::FourCc;
-use super::track::{Facts, Track};
+use super::track::{Facts, StandIn, Track};
 use super::{Container, Finding, Unsupported, Window, leaf, magic};
 
 /// Bytes of a leaf's body that are looked at. Only `stsd` and `dref` can be longer, and what matters is at their head.
@@ -222,8 +222,8 @@ impl Walk {
             }
             b"mvhd" => self.facts.movie = leaf::timing(body).unwrap_or_default(),
             b"mehd" => self.facts.fragment_duration = leaf::fragment_duration(body),
-            b"cmov" => self.facts.compressed = true,
-            b"rmra" => self.facts.reference_movie = true,
+            b"cmov" => self.facts.stand_in = Some(StandIn::Compressed),
+            b"rmra" => self.facts.stand_in = Some(StandIn::References),
             b"mdhd" => self.track.timing = leaf::timing(body).unwrap_or_default(),
             b"hdlr" => self.track.handler = leaf::handler(body),
             b"dref" => self.track.external = leaf::external_references(body),

@@ -1,0 +1,442 @@
+//! `jobs/<execution>.json`: everything that is known about one execution between invocations.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::Document;
+use crate::contract::{ErrorName, TaskInput, TaskRank, TaskToken};
+use crate::event::ExecutionInput;
+
+/// The record of an execution.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Record {
+    /// Schema version of this document.
+    pub schema_version: u32,
+    /// One more at every write.
+    pub revision: u64,
+    /// Who wrote this state.
+    pub nonce: String,
+    /// ARN of the execution.
+    pub execution_arn: String,
+    /// Name of the execution: the record's key, and the job's tag.
+    pub execution: String,
+    /// The object version that is moderated.
+    pub video: ExecutionInput,
+    /// What pre-flight learned; absent until it has run.
+    #[serde(default)]
+    pub media: Option<Media>,
+    /// The task to answer; absent = detached: the state machine's Retry brings another.
+    #[serde(default)]
+    pub token: Option<HeldToken>,
+    /// The drive of the execution that the work is done for: the newest task's, once taken up under the lease.
+    pub redrive_count: u32,
+    /// What is to be done next.
+    pub phase: Phase,
+    /// Every scan that was asked for; the last one is current.
+    pub analyses: Vec<Analysis>,
+    /// The right to hold a Rekognition job open, named here before it is bound and until the job is known to have ended.
+    #[serde(default)]
+    pub slot: Option<SlotClaim>,
+    /// Set by a completion message that came while the job's id was not recorded yet: look at the job now.
+    #[serde(default)]
+    pub notified: bool,
+    /// The verdict, fixed before any of its effects.
+    #[serde(default)]
+    pub judged: Option<Judged>,
+    /// Copies into the approved bucket.
+    #[serde(default)]
+    pub copying: Copying,
+    /// Tries of the current work, counted before each.
+    pub attempts: u32,
+    /// What the last try failed with.
+    #[serde(default)]
+    pub last_error: Option<LastError>,
+    /// Who may start, publish and send now.
+    #[serde(default)]
+    pub lease: Option<LeaseTerm>,
+    /// Set once an operational end of the execution was announced.
+    #[serde(default)]
+    pub announced: bool,
+    /// When what happened.
+    pub times: Times,
+    /// Fields that a newer version of this schema added: kept as they are.
+    #[serde(flatten)]
+    pub unknown: BTreeMap<String, Value>,
+}
+
+impl Document for Record {
+    const SCHEMA_VERSION: u32 = 1;
+
+    fn schema_version(&self) -> u32 {
+        self.schema_version
+    }
+
+    fn stamp(&mut self, nonce: String) {
+        self.revision += 1;
+        self.nonce = nonce;
+    }
+
+    fn nonce(&self) -> &str {
+        &self.nonce
+    }
+}
+
+/// What is to be done next for an execution.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Phase {
+    /// Start the current analysis. With a slot bound, a start may already have been sent without an answer.
+    Queued,
+    /// The job is open, or has ended without having been looked at.
+    Running,
+    /// Carry the verdict out.
+    Judged,
+    /// The task was answered: wait for the execution to close.
+    Sent,
+}
+
+/// What pre-flight learned about the file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Media {
+    /// The container's content type, for the approved object; None if the container was not understood.
+    #[serde(default)]
+    pub content_type: Option<String>,
+    /// Length of the video.
+    #[serde(default)]
+    pub duration_ms: Option<u64>,
+}
+
+/// A task token and the rank of its task.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HeldToken {
+    /// The bearer secret.
+    pub secret: TaskToken,
+    /// Rank of its task: a token replaces only one of lower rank.
+    pub rank: TaskRank,
+}
+
+/// One scan: its frozen parameters, so that a repeated start is the same start, and what became of it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Analysis {
+    /// From 1, in each drive of the execution.
+    pub number: u32,
+    /// The drive of the execution that asked for it: frozen, part of the request token.
+    pub redrive_count: u32,
+    /// Why it is paid for.
+    pub reason: AnalysisReason,
+    /// MinConfidence, 0 to 100.
+    pub min_confidence_percent: f32,
+    /// Where the job's end is announced.
+    pub results_topic_arn: String,
+    /// The role that Rekognition assumes to announce it.
+    pub results_role_arn: String,
+    /// The job, once the start was answered.
+    #[serde(default)]
+    pub job_id: Option<String>,
+    /// When the start was answered, in milliseconds since 1970.
+    #[serde(default)]
+    pub started_ms: Option<i64>,
+    /// When the job was seen to have ended, in milliseconds since 1970.
+    #[serde(default)]
+    pub ended_ms: Option<i64>,
+    /// Rekognition's words about a job that failed.
+    #[serde(default)]
+    pub status_message: Option<String>,
+}
+
+/// Why a scan is paid for: the only reasons there are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum AnalysisReason {
+    /// The first scan of the version.
+    First,
+    /// The job before it failed.
+    JobFailed,
+    /// The results of the job before it are gone after seven days.
+    ResultsExpired,
+    /// The policy became stricter than what the job before it was asked to find.
+    PolicyStricter,
+    /// The execution was redriven after its verdict or failure.
+    Redrive,
+    /// The request token had been used with other parameters.
+    ParameterMismatch,
+}
+
+/// A slot, and the nonce of the claim by which it is held.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SlotClaim {
+    /// The slot's number.
+    pub number: u32,
+    /// The claim's nonce: the same for as long as the slot is held.
+    pub claim: String,
+}
+
+/// What a try failed with.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LastError {
+    /// For people.
+    pub message: String,
+    /// Whether AWS refused for lack of permission.
+    pub denied: bool,
+}
+
+/// What a video's execution ends with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Outcome {
+    /// The policy approves: publish.
+    Approved,
+    /// The policy rejects.
+    Rejected,
+    /// The file cannot be moderated.
+    Unsupported,
+    /// An operational failure, which a redrive may mend.
+    Failed(ErrorName),
+}
+
+impl Outcome {
+    /// The error that the task fails with; None if it succeeds.
+    #[must_use]
+    pub fn error_name(self) -> Option<ErrorName> {
+        match self {
+            Self::Approved => None,
+            Self::Rejected => Some(ErrorName::ContentRejected),
+            Self::Unsupported => Some(ErrorName::UnsupportedVideo),
+            Self::Failed(name) => Some(name),
+        }
+    }
+}
+
+/// A verdict, as fixed in the record.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Judged {
+    /// What the execution ends with.
+    pub outcome: Outcome,
+    /// Why, for people: the task's cause, or the rule that approved.
+    pub cause: String,
+    /// The drive of the execution that it was reached in: it answers only a task of the same drive.
+    pub redrive_count: u32,
+    /// Hash of the policy that decided; None if no policy was asked.
+    #[serde(default)]
+    pub policy_hash: Option<String>,
+}
+
+/// Copies into the approved bucket: noted before each is sent, and again when it was answered.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Copying {
+    /// When a copy of this record's own version was first noted: from then on it counts as published.
+    #[serde(default)]
+    pub own_noted_ms: Option<i64>,
+    /// When the copy that is under way was sent; None once it was answered.
+    #[serde(default)]
+    pub pending_ms: Option<i64>,
+    /// When the last copy that was never answered was sent: it may land late. A later answered one does not clear it.
+    #[serde(default)]
+    pub unanswered_ms: Option<i64>,
+}
+
+impl Copying {
+    /// Notes a copy that is about to be sent.
+    pub fn note(&mut self, own: bool, now_ms: i64) {
+        self.give_up_pending();
+        self.pending_ms = Some(now_ms);
+        if own {
+            self.own_noted_ms.get_or_insert(now_ms);
+        }
+    }
+
+    /// Notes that the copy under way was answered, one way or the other.
+    pub fn answered(&mut self) {
+        self.pending_ms = None;
+    }
+
+    /// A copy still under way when another is noted, or when nobody works on the record, was never answered.
+    pub fn give_up_pending(&mut self) {
+        if let Some(sent_ms) = self.pending_ms.take() {
+            self.unanswered_ms = self.unanswered_ms.max(Some(sent_ms));
+        }
+    }
+}
+
+/// The right to start, publish and send for an execution, until it runs out: it is never renewed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LeaseTerm {
+    /// The holder's nonce.
+    pub holder: String,
+    /// When it runs out, in milliseconds since 1970.
+    pub until_ms: i64,
+}
+
+/// When what happened, in milliseconds since 1970.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Times {
+    /// The record was created.
+    pub created_ms: i64,
+    /// The verdict was fixed.
+    #[serde(default)]
+    pub judged_ms: Option<i64>,
+    /// The approved bucket was seen to be as it should.
+    #[serde(default)]
+    pub published_ms: Option<i64>,
+    /// The task was answered.
+    #[serde(default)]
+    pub sent_ms: Option<i64>,
+}
+
+impl Record {
+    /// The record of a task that nothing is known about yet.
+    #[must_use]
+    pub fn new(
+        task: &TaskInput,
+        token: Option<TaskToken>,
+        analysis: Analysis,
+        now_ms: i64,
+    ) -> Self {
+        Self {
+            schema_version: Self::SCHEMA_VERSION,
+            revision: 0,
+            nonce: String::new(),
+            execution_arn: task.execution_arn.clone(),
+            execution: task.execution_name.clone(),
+            video: task.video.clone(),
+            media: None,
+            token: token.map(|secret| HeldToken {
+                secret,
+                rank: task.rank(),
+            }),
+            redrive_count: task.redrive_count,
+            phase: Phase::Queued,
+            analyses: vec![analysis],
+            slot: None,
+            notified: false,
+            judged: None,
+            copying: Copying::default(),
+            attempts: 0,
+            last_error: None,
+            lease: None,
+            announced: false,
+            times: Times {
+                created_ms: now_ms,
+                ..Times::default()
+            },
+            unknown: BTreeMap::new(),
+        }
+    }
+
+    /// The scan that is current.
+    #[must_use]
+    pub fn analysis(&self) -> Option<&Analysis> {
+        self.analyses.last()
+    }
+
+    /// The scan that is current, to be changed.
+    pub fn analysis_mut(&mut self) -> Option<&mut Analysis> {
+        self.analyses.last_mut()
+    }
+
+    /// The job of the current scan.
+    #[must_use]
+    pub fn job_id(&self) -> Option<&str> {
+        self.analysis()?.job_id.as_deref()
+    }
+
+    /// Whether somebody holds the lease.
+    #[must_use]
+    pub fn is_leased(&self, now_ms: i64) -> bool {
+        self.lease
+            .as_ref()
+            .is_some_and(|lease| lease.until_ms > now_ms)
+    }
+
+    /// Whether the execution waits for a task to be polled.
+    #[must_use]
+    pub fn is_detached(&self) -> bool {
+        self.token.is_none() && self.phase != Phase::Sent
+    }
+
+    /// Whether the video counts as published: a copy of its own was noted.
+    #[must_use]
+    pub fn is_published(&self) -> bool {
+        self.copying.own_noted_ms.is_some()
+    }
+
+    /// Takes the token of a task of this execution; only one of higher rank replaces another.
+    pub fn attach(&mut self, rank: TaskRank, secret: TaskToken) -> bool {
+        if self.token.as_ref().is_some_and(|held| held.rank >= rank) {
+            return false;
+        }
+        self.token = Some(HeldToken { secret, rank });
+        true
+    }
+
+    /// Drops the token that was refused; another that came meanwhile stays.
+    pub fn detach(&mut self, refused: &TaskToken) -> bool {
+        let detaches = self
+            .token
+            .as_ref()
+            .is_some_and(|held| held.secret == *refused);
+        if detaches {
+            self.token = None;
+        }
+        detaches
+    }
+
+    /// Scans asked for in the current drive of the execution.
+    #[must_use]
+    pub fn analyses_in_drive(&self) -> usize {
+        self.analyses
+            .iter()
+            .filter(|analysis| analysis.redrive_count == self.redrive_count)
+            .count()
+    }
+
+    /// Fixes the verdict.
+    pub fn judge(
+        &mut self,
+        outcome: Outcome,
+        cause: String,
+        policy_hash: Option<String>,
+        now_ms: i64,
+    ) {
+        self.judged = Some(Judged {
+            outcome,
+            cause,
+            redrive_count: self.redrive_count,
+            policy_hash,
+        });
+        self.phase = Phase::Judged;
+        self.attempts = 0;
+        self.last_error = None;
+        self.times.judged_ms = Some(now_ms);
+    }
+
+    /// Asks for another scan.
+    pub fn queue(&mut self, analysis: Analysis) {
+        self.analyses.push(analysis);
+        self.phase = Phase::Queued;
+        self.judged = None;
+        self.notified = false;
+        self.attempts = 0;
+        self.last_error = None;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_unanswered_copy_outlives_a_later_answered_one() {
+        let mut copying = Copying::default();
+        copying.note(true, 1);
+        copying.note(false, 2);
+        copying.answered();
+        assert_eq!(copying.unanswered_ms, Some(1));
+        assert_eq!(copying.own_noted_ms, Some(1));
+        copying.note(false, 3);
+        copying.give_up_pending();
+        assert_eq!(copying.unanswered_ms, Some(3));
+    }
+}

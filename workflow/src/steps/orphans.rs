@@ -1,0 +1,124 @@
+//! Executions that ended without a verdict and without a record: stopped or timed out before a worker ever took them.
+
+use super::reconcile::{OPERATIONAL_ENDS, Reconciler};
+use super::report;
+use super::retire::retire;
+use super::start::frozen;
+use crate::clock::Deadline;
+use crate::contract::TaskInput;
+use crate::errors::{CallError, Operation};
+use crate::event::ExecutionInput;
+use crate::gate::{Described, StepError, chain};
+use crate::ledger::{AnalysisReason, Record, Swap};
+use crate::names;
+
+/// How many leftover intervals back closed executions are looked at: a day at the default of an hour, so that an outage of
+/// the schedule leaves none behind.
+const LOOKED_BACK: i64 = 26;
+
+/// Reports and announces the operational ends that nobody did. Returns how many.
+pub(crate) async fn close_unreported(
+    reconciler: &Reconciler,
+    deadline: Deadline,
+) -> Result<usize, StepError> {
+    let gate = &reconciler.gate;
+    let since_ms = gate.now_ms() - LOOKED_BACK * gate.config.leftovers_ms;
+    let mut closed = 0;
+    for status in OPERATIONAL_ENDS {
+        let output = gate
+            .sfn
+            .list_executions()
+            .state_machine_arn(&gate.config.ingest.state_machine_arn)
+            .status_filter(status)
+            .max_results(1000)
+            .send()
+            .await
+            .map_err(|error| CallError::new(Operation::ListExecutions, &error))?;
+        let recent = output.executions.into_iter().filter(|execution| {
+            let stopped_ms = execution.stop_date.and_then(|time| time.to_millis().ok());
+            stopped_ms.is_some_and(|stopped_ms| stopped_ms >= since_ms)
+        });
+        for execution in recent {
+            if gate
+                .ledger
+                .exists(&names::record_key(&execution.name))
+                .await?
+                || gate
+                    .ledger
+                    .exists(&names::report_key(&execution.name))
+                    .await?
+            {
+                continue;
+            }
+            let Some(described) = gate
+                .describe(&execution.execution_arn)
+                .await?
+                .filter(Described::is_closed)
+            else {
+                continue;
+            };
+            match close(
+                reconciler,
+                deadline,
+                &execution.execution_arn,
+                &execution.name,
+                &described,
+            )
+            .await
+            {
+                Ok(done) => closed += usize::from(done),
+                Err(error) => {
+                    let execution_arn = &execution.execution_arn;
+                    tracing::error!(
+                        execution_arn,
+                        error_name = error.name(),
+                        error = chain(&error),
+                        "end not reported"
+                    );
+                }
+            }
+        }
+    }
+    Ok(closed)
+}
+
+/// Reports and announces the operational end of an execution that has no record, by way of one: so a crash in between leaves
+/// something that is found again. False if it was reported before.
+pub(crate) async fn close(
+    reconciler: &Reconciler,
+    deadline: Deadline,
+    execution_arn: &str,
+    name: &str,
+    described: &Described,
+) -> Result<bool, StepError> {
+    let gate = &reconciler.gate;
+    if report::says_closed(gate, name, described.redrive_count).await? {
+        return Ok(false);
+    }
+    let input = described.input.as_deref().unwrap_or_default();
+    let video = match serde_json::from_str::<ExecutionInput>(input) {
+        Ok(video) => video,
+        Err(error) => {
+            // Started by hand with something that is no upload: there is no video to report on.
+            tracing::warn!(execution_arn, %error, "closed execution's input is not an upload");
+            return Ok(false);
+        }
+    };
+    let task = TaskInput {
+        video,
+        execution_arn: execution_arn.to_owned(),
+        execution_name: name.to_owned(),
+        state_name: "Moderate".to_owned(),
+        retry_count: 0,
+        redrive_count: described.redrive_count,
+    };
+    // Should a redrive attach to this record after all, a scan that returns every label serves any policy.
+    let analysis = frozen(gate, described.redrive_count, AnalysisReason::First, 0.0);
+    let record = Record::new(&task, None, analysis, gate.now_ms());
+    match gate.ledger.create(&names::record_key(name), record).await? {
+        Swap::Done(stored) => {
+            retire(gate, &reconciler.announcer, deadline, stored, described).await
+        }
+        Swap::Lost => Ok(false),
+    }
+}

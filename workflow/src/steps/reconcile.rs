@@ -1,0 +1,417 @@
+//! Reconcile: keeps tasks alive and brings back whatever a crash, a lost message or a lost upload event left behind.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use aws_sdk_sfn::types::ExecutionStatus;
+use futures::StreamExt as _;
+
+use super::advance::{Progress, advance};
+use super::dispatch::{read_records, running_page};
+use super::look::{JobState, job_state};
+use super::retire::{Announcer, retire};
+use super::{orphans, report, sweep};
+use crate::clock::Deadline;
+use crate::contract::TaskToken;
+use crate::errors::{CallError, Disposition, Operation};
+use crate::gate::{Described, Gate, StepError, chain};
+use crate::ledger::{Edit, LedgerError, Phase, Record, Slot, SlotClaim, Stored};
+use crate::names;
+
+/// Heartbeats that are sent side by side.
+const HEARTBEATS_AT_ONCE: usize = 16;
+
+/// Records that are worked on side by side.
+const RECORDS_AT_ONCE: usize = 8;
+
+/// Most jobs that one tick asks after: AWS advises against polling Get operations (Rekognition developer guide).
+const LOOKS_MAX: usize = 40;
+
+/// How often a closed execution's record is looked at again while its last holder writes to it, and how many waits of
+/// this many parts of a lease margin that takes.
+const CLOSING_LOOKS: u32 = 5;
+const CLOSING_WAIT_PARTS: i64 = 60;
+
+/// What an invocation of the reconciler did.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Reconciled {
+    /// Tasks whose heartbeat was sent.
+    pub heartbeats: usize,
+    /// Records that came further.
+    pub advanced: usize,
+    /// Records dropped.
+    pub retired: usize,
+    /// Stale slots given back.
+    pub slots_freed: usize,
+    /// Records and slots whose work failed; the next tick goes on.
+    pub failed: usize,
+}
+
+/// The reconciler's environment.
+#[derive(Debug, Clone)]
+pub struct Reconciler {
+    /// What all steps share.
+    pub gate: Gate,
+    /// Where operational ends are announced.
+    pub announcer: Announcer,
+}
+
+impl Reconciler {
+    /// Handles one tick of the schedule.
+    ///
+    /// # Errors
+    /// [`StepError`] when executions or records cannot be listed. What fails for one record is logged and left to the next tick.
+    pub async fn tick(&self, deadline: Deadline) -> Result<Reconciled, StepError> {
+        let gate = &self.gate;
+        let running = match running_page(gate, None).await {
+            Ok(page) => page,
+            Err(error) if error.is_throttled() => return Ok(Reconciled::default()),
+            Err(error) => return Err(error.into()),
+        };
+        let leftovers = crosses(gate.now_ms(), gate.config.tick_ms, gate.config.leftovers_ms);
+        if running.names.is_empty() && !leftovers {
+            return Ok(Reconciled::default());
+        }
+        let mut done = Reconciled::default();
+        let records = read_records(gate).await?;
+        // First, always: a task whose heartbeat is late is lost, whatever else is late.
+        done.heartbeats = heartbeat_all(gate, &records).await;
+        measure(gate, &records);
+        let closed = self.closed(&records, &running.names, &mut done).await;
+        let looks = looks(gate, &records, &closed);
+        let works = records.into_iter().map(|stored| {
+            let described = closed.get(&stored.value.execution);
+            let look = looks.contains(&stored.value.execution);
+            async move {
+                let execution_arn = stored.value.execution_arn.clone();
+                (
+                    execution_arn,
+                    self.record(deadline, stored, described, look).await,
+                )
+            }
+        });
+        let results: Vec<_> = futures::stream::iter(works)
+            .buffer_unordered(RECORDS_AT_ONCE)
+            .collect()
+            .await;
+        for (execution_arn, result) in results {
+            match result {
+                Ok(Some(Worked::Retired)) => done.retired += 1,
+                Ok(Some(Worked::Advanced)) => done.advanced += 1,
+                Ok(None) => {}
+                Err(error) => {
+                    tracing::error!(
+                        execution_arn,
+                        error_name = error.name(),
+                        error = chain(&error),
+                        "record not reconciled"
+                    );
+                    done.failed += 1;
+                }
+            }
+        }
+        done.slots_freed = free_stale_slots(gate).await?;
+        if leftovers {
+            done.retired += orphans::close_unreported(self, deadline).await?;
+            sweep::resume(gate, deadline).await?;
+        }
+        Ok(done)
+    }
+
+    /// Handles a terminal status event: the record of the execution is dropped, or its end reported and announced.
+    ///
+    /// # Errors
+    /// [`StepError`]; the hourly look at leftovers does what is left.
+    pub async fn closed_execution(
+        &self,
+        deadline: Deadline,
+        execution_arn: &str,
+        name: &str,
+    ) -> Result<Reconciled, StepError> {
+        let gate = &self.gate;
+        let mut done = Reconciled::default();
+        for _ in 0..CLOSING_LOOKS {
+            let stored = gate.ledger.get::<Record>(&names::record_key(name)).await?;
+            let Some(described) = gate
+                .describe(execution_arn)
+                .await?
+                .filter(Described::is_closed)
+            else {
+                return Ok(done);
+            };
+            let Some(stored) = stored else {
+                if report::is_operational(&described)
+                    && orphans::close(self, deadline, execution_arn, name, &described).await?
+                {
+                    done.retired += 1;
+                }
+                return Ok(done);
+            };
+            let is_held = stored.value.is_leased(gate.now_ms());
+            if retire(gate, &self.announcer, deadline, stored, &described).await? {
+                done.retired += 1;
+                return Ok(done);
+            }
+            if !is_held {
+                return Ok(done);
+            }
+            // The holder that answered the task is writing that down at this moment.
+            let wait = u64::try_from(gate.config.lease_margin_ms / CLOSING_WAIT_PARTS).unwrap_or(0);
+            tokio::time::sleep(std::time::Duration::from_millis(wait)).await;
+        }
+        Ok(done)
+    }
+
+    /// Which records' executions have ended. Absence from the list says nothing: it lags, and is one page long.
+    async fn closed(
+        &self,
+        records: &[Stored<Record>],
+        running: &BTreeSet<String>,
+        done: &mut Reconciled,
+    ) -> BTreeMap<String, Described> {
+        let mut closed = BTreeMap::new();
+        for stored in records {
+            let record = &stored.value;
+            if running.contains(&record.execution) {
+                continue;
+            }
+            match self.gate.describe(&record.execution_arn).await {
+                Ok(Some(described)) if described.is_closed() => {
+                    closed.insert(record.execution.clone(), described);
+                }
+                Ok(_) => {}
+                Err(error) => {
+                    tracing::warn!(
+                        execution_arn = record.execution_arn,
+                        error = chain(&error),
+                        "execution not described"
+                    );
+                    done.failed += 1;
+                }
+            }
+        }
+        closed
+    }
+
+    async fn record(
+        &self,
+        deadline: Deadline,
+        stored: Stored<Record>,
+        closed: Option<&Described>,
+        look: bool,
+    ) -> Result<Option<Worked>, StepError> {
+        let gate = &self.gate;
+        if let Some(described) = closed {
+            let retired = retire(gate, &self.announcer, deadline, stored, described).await?;
+            return Ok(retired.then_some(Worked::Retired));
+        }
+        let record = &stored.value;
+        if record.is_leased(gate.now_ms()) {
+            return Ok(None);
+        }
+        let due = match record.phase {
+            Phase::Queued => record.token.is_some() || record.slot.is_some(),
+            Phase::Running => look && self.job_has_ended(record).await?,
+            Phase::Judged => record.token.is_some(),
+            Phase::Sent => record.token.is_some(),
+        };
+        if !due {
+            return Ok(None);
+        }
+        let progress = advance(gate, deadline, stored).await?;
+        Ok(
+            (progress != Progress::Busy && progress != Progress::Waiting)
+                .then_some(Worked::Advanced),
+        )
+    }
+
+    /// Asks after a job without taking the lease: most are still open.
+    async fn job_has_ended(&self, record: &Record) -> Result<bool, StepError> {
+        let Some(job_id) = record.job_id() else {
+            return Ok(true);
+        };
+        let ended = !matches!(job_state(&self.gate, job_id).await?, JobState::Open);
+        if ended && !record.notified {
+            metrics::counter!("RecoveredNotifications").increment(1);
+            tracing::warn!(
+                execution_arn = record.execution_arn,
+                job_id,
+                "job ended without a notification"
+            );
+        }
+        Ok(ended)
+    }
+}
+
+/// What became of a record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Worked {
+    Advanced,
+    Retired,
+}
+
+/// Whether a multiple of `period_ms` lies within the last interval.
+fn crosses(now_ms: i64, interval_ms: i64, period_ms: i64) -> bool {
+    now_ms.div_euclid(period_ms) != (now_ms - interval_ms).div_euclid(period_ms)
+}
+
+/// Sends the heartbeat of every attached record.
+async fn heartbeat_all(gate: &Gate, records: &[Stored<Record>]) -> usize {
+    let beats = records
+        .iter()
+        .filter(|stored| stored.value.phase != Phase::Sent)
+        .filter_map(|stored| Some((stored, stored.value.token.as_ref()?.secret.clone())))
+        .map(|(stored, token)| async move {
+            match heartbeat(gate, stored, &token).await {
+                Ok(()) => 1,
+                Err(error) => {
+                    let execution_arn = &stored.value.execution_arn;
+                    tracing::warn!(execution_arn, error = chain(&error), "heartbeat not sent");
+                    0
+                }
+            }
+        });
+    futures::stream::iter(beats)
+        .buffer_unordered(HEARTBEATS_AT_ONCE)
+        .fold(0, |sum, sent| async move { sum + sent })
+        .await
+}
+
+async fn heartbeat(
+    gate: &Gate,
+    stored: &Stored<Record>,
+    token: &TaskToken,
+) -> Result<(), StepError> {
+    let answer = gate
+        .sfn
+        .send_task_heartbeat()
+        .task_token(token.expose())
+        .send()
+        .await;
+    let error = match answer {
+        Ok(_) => return Ok(()),
+        Err(error) => CallError::new(Operation::SendTaskHeartbeat, &error),
+    };
+    if error.disposition != Disposition::Detach {
+        return Err(error.into());
+    }
+    // The task is over. Only the token that was refused is dropped: the retried task's may be there already.
+    gate.ledger
+        .edit(stored.clone(), |record| {
+            if record.detach(token) {
+                Edit::Write
+            } else {
+                Edit::Leave
+            }
+        })
+        .await?;
+    Ok(())
+}
+
+/// Levels that alarms watch; histograms, so that each is reported once and an idle tick reports nothing.
+fn measure(gate: &Gate, records: &[Stored<Record>]) {
+    let started = records
+        .iter()
+        .filter(|stored| stored.value.phase == Phase::Running);
+    let oldest = started
+        .filter_map(|stored| stored.value.analysis()?.started_ms)
+        .min();
+    if let Some(started_ms) = oldest {
+        #[allow(clippy::cast_precision_loss, reason = "an age in seconds")]
+        let age_s = (gate.now_ms() - started_ms).max(0) as f64 / 1000.0;
+        metrics::histogram!("OldestJobAge").record(age_s);
+    }
+    let held = records
+        .iter()
+        .filter(|stored| stored.value.slot.is_some())
+        .count();
+    let free = gate
+        .config
+        .max_jobs
+        .saturating_sub(u32::try_from(held).unwrap_or(u32::MAX));
+    metrics::histogram!("FreeSlots").record(f64::from(free));
+}
+
+/// Which running records' jobs are asked after in this tick: notified ones, then the oldest that are overdue.
+fn looks(
+    gate: &Gate,
+    records: &[Stored<Record>],
+    closed: &BTreeMap<String, Described>,
+) -> BTreeSet<String> {
+    let due_before_ms = gate.now_ms() - gate.config.overdue_ms;
+    let mut due: Vec<(bool, i64, String)> = records
+        .iter()
+        .map(|stored| &stored.value)
+        .filter(|record| record.phase == Phase::Running && !closed.contains_key(&record.execution))
+        .filter_map(|record| {
+            let started_ms = record
+                .analysis()
+                .and_then(|analysis| analysis.started_ms)
+                .unwrap_or(0);
+            (record.notified || started_ms <= due_before_ms)
+                .then(|| (!record.notified, started_ms, record.execution.clone()))
+        })
+        .collect();
+    due.sort();
+    due.into_iter()
+        .take(LOOKS_MAX)
+        .map(|(_, _, execution)| execution)
+        .collect()
+}
+
+/// Gives back slots whose claimer is gone: unbound ones, and bound ones that no record names.
+async fn free_stale_slots(gate: &Gate) -> Result<usize, StepError> {
+    let mut freed = 0;
+    for number in gate.ledger.held_slots().await? {
+        let stored = match gate.ledger.get::<Slot>(&names::slot_key(number)).await {
+            Ok(Some(stored)) => stored,
+            Ok(None) => continue,
+            Err(error @ (LedgerError::Corrupt { .. } | LedgerError::Newer { .. })) => {
+                tracing::error!(error = chain(&error), "slot left alone");
+                continue;
+            }
+            Err(error) => return Err(error.into()),
+        };
+        if stored.value.stale_ms > gate.now_ms() {
+            continue;
+        }
+        let claim = SlotClaim {
+            number,
+            claim: stored.value.claim.clone(),
+        };
+        // The record is read after the slot: one that binds a slot names it before.
+        if let Some(execution) = &stored.value.execution {
+            let record = gate
+                .ledger
+                .get::<Record>(&names::record_key(execution))
+                .await?;
+            if record.is_some_and(|record| record.value.slot.as_ref() == Some(&claim)) {
+                continue;
+            }
+        }
+        if let crate::ledger::Swap::Done(()) = gate.ledger.delete(&stored.key, &stored.etag).await?
+        {
+            tracing::warn!(slot = number, "stale slot given back");
+            freed += 1;
+        }
+    }
+    Ok(freed)
+}
+
+/// Statuses of executions that ended without a verdict being announced by the state machine.
+pub(crate) const OPERATIONAL_ENDS: [ExecutionStatus; 3] = [
+    ExecutionStatus::Failed,
+    ExecutionStatus::TimedOut,
+    ExecutionStatus::Aborted,
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_hour_is_crossed_by_one_tick_of_sixty() {
+        let ticks = (0..60)
+            .filter(|minute| crosses(1_000_000_000_000 + minute * 60_000, 60_000, 3_600_000));
+        assert_eq!(ticks.count(), 1);
+    }
+}

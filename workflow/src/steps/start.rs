@@ -1,0 +1,225 @@
+//! Phase `queued`: slot, pre-flight, bind, StartContentModeration.
+
+use aws_sdk_rekognition::types::{NotificationChannel, S3Object, Video};
+
+use super::preflight::{self, Inspected};
+use super::work::Work;
+use crate::errors::{CallError, Disposition, Operation, Rescan};
+use crate::gate::StepError;
+use crate::ledger::{Analysis, AnalysisReason, Outcome, Phase, free_numbers};
+use crate::names;
+
+/// What became of a queued record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Started {
+    /// The job runs.
+    Running,
+    /// No slot, or the service is at a limit: no attempt, the record goes first next time.
+    Waiting,
+    /// The phase changed without a job: a verdict on the file, or another analysis.
+    Advanced,
+}
+
+pub(crate) async fn start(work: &mut Work<'_>) -> Result<Started, StepError> {
+    if work.record().slot.is_none() && !claim(work).await? {
+        return Ok(Started::Waiting);
+    }
+    if work.record().media.is_none() {
+        match preflight::inspect(work).await? {
+            Inspected::Acceptable(media) => {
+                work.write(|record| record.media = Some(media.clone()))
+                    .await?;
+            }
+            Inspected::Unsupported(cause) => {
+                fix_unsupported(work, &cause).await?;
+                return Ok(Started::Advanced);
+            }
+        }
+    }
+    let Some(claim) = work.record().slot.clone() else {
+        return Ok(Started::Waiting);
+    };
+    if !work
+        .gate
+        .ledger
+        .bind_slot(&claim, &work.record().execution.clone())
+        .await?
+    {
+        // Taken for stale and given to another: nothing was started with it.
+        work.write(|record| record.slot = None).await?;
+        return Ok(Started::Waiting);
+    }
+    send(work).await
+}
+
+/// Claims a slot and names it in the record, before it is bound.
+async fn claim(work: &mut Work<'_>) -> Result<bool, StepError> {
+    let gate = work.gate;
+    let mut free = free_numbers(&gate.ledger.held_slots().await?, gate.config.max_jobs);
+    let stale_ms = work.deadline.at_ms + gate.config.lease_margin_ms;
+    let Some(claim) = gate.ledger.claim_slot(&mut free, stale_ms).await? else {
+        return Ok(false);
+    };
+    let named = work.write(|record| record.slot = Some(claim.clone())).await;
+    if let Err(error @ StepError::LeaseLost { .. }) = named {
+        gate.ledger.release_slot(&claim).await?;
+        return Err(error);
+    }
+    named.map(|()| true)
+}
+
+async fn send(work: &mut Work<'_>) -> Result<Started, StepError> {
+    let Some(analysis) = work.record().analysis().cloned() else {
+        return Ok(Started::Waiting);
+    };
+    let answer = request(work, &analysis).send().await;
+    let error = match answer {
+        Ok(output) => {
+            let job_id = output.job_id.ok_or(StepError::Incomplete {
+                operation: Operation::StartContentModeration,
+                field: "JobId",
+            })?;
+            return running(work, job_id).await;
+        }
+        Err(error) => CallError::new(Operation::StartContentModeration, &error),
+    };
+    match error.disposition {
+        Disposition::Throttled => {
+            metrics::counter!("Throttles").increment(1);
+            work.give_slot_back().await?;
+            Ok(Started::Waiting)
+        }
+        Disposition::Unsupported => {
+            fix_unsupported(
+                work,
+                &format!("Rekognition cannot take the video: {}", error.message),
+            )
+            .await?;
+            Ok(Started::Advanced)
+        }
+        Disposition::NewAnalysis(Rescan::ParameterMismatch) => {
+            // A start was sent with this token and other parameters: no job of ours can be had under it.
+            rescan(work, AnalysisReason::ParameterMismatch, &error.to_string()).await?;
+            Ok(Started::Advanced)
+        }
+        Disposition::Denied => {
+            // A definite refusal: no job was started, so the slot need not wait for one.
+            work.give_slot_back().await?;
+            Err(error.into())
+        }
+        // No definite answer: a job may be open, so the slot is kept until the same start, repeated, answers.
+        _ => Err(error.into()),
+    }
+}
+
+fn request(
+    work: &Work<'_>,
+    analysis: &Analysis,
+) -> aws_sdk_rekognition::operation::start_content_moderation::builders::StartContentModerationFluentBuilder{
+    let (record, config) = (work.record(), &work.gate.config);
+    let object = S3Object::builder()
+        .bucket(&record.video.bucket)
+        .name(&record.video.key)
+        .version(&record.video.version_id)
+        .build();
+    let token = names::client_request_token(
+        &config.stack_name,
+        &record.execution,
+        analysis.redrive_count,
+        analysis.number,
+    );
+    let channel = NotificationChannel::builder()
+        .sns_topic_arn(&analysis.results_topic_arn)
+        .role_arn(&analysis.results_role_arn)
+        .build();
+    work.gate
+        .rekognition
+        .start_content_moderation()
+        .video(Video::builder().s3_object(object).build())
+        .min_confidence(analysis.min_confidence_percent)
+        .client_request_token(token)
+        .job_tag(&record.execution)
+        .set_notification_channel(channel.ok())
+}
+
+async fn running(work: &mut Work<'_>, job_id: String) -> Result<Started, StepError> {
+    let now_ms = work.gate.now_ms();
+    work.write(|record| {
+        record.phase = Phase::Running;
+        record.attempts = 0;
+        record.last_error = None;
+        if let Some(analysis) = record.analysis_mut() {
+            analysis.job_id = Some(job_id.clone());
+            analysis.started_ms = Some(now_ms);
+        }
+    })
+    .await?;
+    tracing::info!(
+        execution_arn = work.record().execution_arn,
+        job_id,
+        "moderation started"
+    );
+    Ok(Started::Running)
+}
+
+/// The file is not what Rekognition moderates: no job, and the verdict says why.
+async fn fix_unsupported(work: &mut Work<'_>, cause: &str) -> Result<(), StepError> {
+    work.give_slot_back().await?;
+    let now_ms = work.gate.now_ms();
+    work.write(|record| record.judge(Outcome::Unsupported, cause.to_owned(), None, now_ms))
+        .await
+}
+
+/// Asks for another scan, or fixes the failure when there were as many as the operator allows.
+pub(crate) async fn rescan(
+    work: &mut Work<'_>,
+    reason: AnalysisReason,
+    why: &str,
+) -> Result<(), StepError> {
+    let (record, config) = (work.record(), &work.gate.config);
+    let number = u32::try_from(record.analyses_in_drive()).unwrap_or(u32::MAX);
+    if number >= config.max_analyses {
+        work.give_slot_back().await?;
+        let now_ms = work.gate.now_ms();
+        let cause = format!(
+            "{why} (scan {number} of at most {})",
+            work.gate.config.max_analyses
+        );
+        let outcome = Outcome::Failed(crate::contract::ErrorName::ModerationFailed);
+        return work
+            .write(|record| record.judge(outcome, cause.clone(), None, now_ms))
+            .await;
+    }
+    let min_confidence_percent = work.gate.policy().await?.min_confidence_percent();
+    let analysis = Analysis {
+        number: number + 1,
+        ..frozen(
+            work.gate,
+            work.record().redrive_count,
+            reason,
+            min_confidence_percent,
+        )
+    };
+    work.write(|record| record.queue(analysis.clone())).await
+}
+
+/// The first scan of a drive, with its parameters frozen as they are now.
+pub(crate) fn frozen(
+    gate: &crate::gate::Gate,
+    redrive_count: u32,
+    reason: AnalysisReason,
+    min_confidence_percent: f32,
+) -> Analysis {
+    Analysis {
+        number: 1,
+        redrive_count,
+        reason,
+        min_confidence_percent,
+        results_topic_arn: gate.config.results_topic_arn.clone(),
+        results_role_arn: gate.config.results_role_arn.clone(),
+        job_id: None,
+        started_ms: None,
+        ended_ms: None,
+        status_message: None,
+    }
+}

@@ -1,0 +1,241 @@
+//! Sweep: walks the raw bucket and starts an execution for every version that has none: lost upload events come back, and
+//! asked for explicitly it is the backfill of an existing bucket.
+
+use std::collections::BTreeMap;
+
+use aws_sdk_s3::types::EncodingType;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::ingest::{Ingest, Ingested};
+use crate::clock::Deadline;
+use crate::errors::{CallError, Operation};
+use crate::event::{ExecutionInput, SweepCommand, decode_key};
+use crate::gate::{Gate, StepError};
+use crate::ledger::{Document, Stored, Swap};
+use crate::names;
+
+/// Where an unfinished sweep is noted, so that the next tick of the leftovers goes on with it.
+pub const CURSOR_KEY: &str = "sweep.json";
+
+/// Time that one page may take: with less left the sweep stops and is resumed.
+const PAGE_MS: i64 = 30_000;
+
+/// Longest window, in milliseconds: names of executions are free again 90 days after they closed
+/// (Step Functions API reference, StartExecution).
+const WINDOW_MS_MAX: i64 = 80 * 86_400_000;
+
+/// How far a sweep came.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Cursor {
+    /// Schema version of this document.
+    pub schema_version: u32,
+    /// One more at every write.
+    pub revision: u64,
+    /// Who wrote this state.
+    pub nonce: String,
+    /// Versions older than this are left alone, in milliseconds since 1970.
+    pub not_before_ms: i64,
+    /// Only keys that begin with this.
+    pub prefix: String,
+    /// Where the next page begins.
+    #[serde(default)]
+    pub key_marker: Option<String>,
+    /// Where the next page begins.
+    #[serde(default)]
+    pub version_id_marker: Option<String>,
+    /// Fields that a newer version of this schema added: kept as they are.
+    #[serde(flatten)]
+    pub unknown: BTreeMap<String, Value>,
+}
+
+impl Document for Cursor {
+    const SCHEMA_VERSION: u32 = 1;
+
+    fn schema_version(&self) -> u32 {
+        self.schema_version
+    }
+
+    fn stamp(&mut self, nonce: String) {
+        self.revision += 1;
+        self.nonce = nonce;
+    }
+
+    fn nonce(&self) -> &str {
+        &self.nonce
+    }
+}
+
+/// What a sweep did.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Swept {
+    /// Versions looked at.
+    pub versions: usize,
+    /// Executions started.
+    pub started: usize,
+    /// Whether the end of the bucket was reached.
+    pub complete: bool,
+}
+
+/// Begins a sweep, and goes as far as time allows. A sweep that is under way is replaced.
+///
+/// # Errors
+/// [`StepError`]; the cursor stays where it was, so the next sweep begins there.
+pub async fn begin(
+    gate: &Gate,
+    deadline: Deadline,
+    command: &SweepCommand,
+) -> Result<Swept, StepError> {
+    let window_ms = command
+        .window_ms
+        .unwrap_or(gate.config.sweep_window_ms)
+        .clamp(0, WINDOW_MS_MAX);
+    let cursor = Cursor {
+        schema_version: Cursor::SCHEMA_VERSION,
+        revision: 0,
+        nonce: String::new(),
+        not_before_ms: gate.now_ms() - window_ms,
+        prefix: command.prefix.clone().unwrap_or_default(),
+        key_marker: None,
+        version_id_marker: None,
+        unknown: BTreeMap::new(),
+    };
+    let stored = match gate.ledger.get::<Cursor>(CURSOR_KEY).await? {
+        Some(stored) => {
+            gate.ledger
+                .replace(CURSOR_KEY, cursor, &stored.etag)
+                .await?
+        }
+        None => gate.ledger.create(CURSOR_KEY, cursor).await?,
+    };
+    match stored {
+        Swap::Done(stored) => walk(gate, deadline, stored).await,
+        // Another one began at this moment, and walks the same bucket.
+        Swap::Lost => Ok(Swept::default()),
+    }
+}
+
+/// Goes on with a sweep that ran out of time, if there is one.
+///
+/// # Errors
+/// [`StepError`].
+pub async fn resume(gate: &Gate, deadline: Deadline) -> Result<Option<Swept>, StepError> {
+    match gate.ledger.get::<Cursor>(CURSOR_KEY).await? {
+        Some(stored) => walk(gate, deadline, stored).await.map(Some),
+        None => Ok(None),
+    }
+}
+
+async fn walk(
+    gate: &Gate,
+    deadline: Deadline,
+    mut stored: Stored<Cursor>,
+) -> Result<Swept, StepError> {
+    let ingest = Ingest {
+        config: gate.config.ingest.clone(),
+        sfn: gate.sfn.clone(),
+    };
+    let mut swept = Swept::default();
+    while deadline.left_ms(&*gate.clock) > PAGE_MS.min(gate.config.lease_margin_ms / 2) {
+        let page = page(gate, &stored.value).await?;
+        for video in &page.videos {
+            swept.versions += 1;
+            if gate
+                .ledger
+                .exists(&names::report_key(&names::execution_name(
+                    &video.bucket,
+                    &video.key,
+                    &video.version_id,
+                )))
+                .await?
+            {
+                continue;
+            }
+            if ingest.start(video).await? == Ingested::Started {
+                swept.started += 1;
+            }
+        }
+        let Some((key_marker, version_id_marker)) = page.next else {
+            gate.ledger.delete(&stored.key, &stored.etag).await?;
+            swept.complete = true;
+            break;
+        };
+        let next = Cursor {
+            key_marker,
+            version_id_marker,
+            ..stored.value
+        };
+        stored = match gate.ledger.replace(CURSOR_KEY, next, &stored.etag).await? {
+            Swap::Done(stored) => stored,
+            // A newer sweep took over.
+            Swap::Lost => break,
+        };
+    }
+    tracing::info!(
+        versions = swept.versions,
+        started = swept.started,
+        complete = swept.complete,
+        "sweep"
+    );
+    Ok(swept)
+}
+
+struct Page {
+    videos: Vec<ExecutionInput>,
+    next: Option<(Option<String>, Option<String>)>,
+}
+
+async fn page(gate: &Gate, cursor: &Cursor) -> Result<Page, StepError> {
+    let bucket = &gate.config.ingest.raw_bucket;
+    let output = gate
+        .s3
+        .list_object_versions()
+        .bucket(bucket)
+        .prefix(&cursor.prefix)
+        // Without it a key with control characters makes the answer unreadable XML.
+        .encoding_type(EncodingType::Url)
+        .set_key_marker(cursor.key_marker.clone())
+        .set_version_id_marker(cursor.version_id_marker.clone())
+        .send()
+        .await
+        .map_err(|error| CallError::new(Operation::RawListVersions, &error))?;
+    let videos = output
+        .versions
+        .unwrap_or_default()
+        .into_iter()
+        .filter(|version| {
+            let modified_ms = version
+                .last_modified
+                .and_then(|time| time.to_millis().ok())
+                .unwrap_or(i64::MAX);
+            modified_ms >= cursor.not_before_ms
+        })
+        .filter_map(|version| {
+            let size_bytes = u64::try_from(version.size?).ok()?;
+            let key = decode_key(&version.key?)?;
+            // As ingest does: folder markers and empty objects are no videos; without a version nothing can be pinned.
+            let version_id = version.version_id.filter(|id| id != "null")?;
+            (size_bytes > 0 && !key.ends_with('/')).then(|| ExecutionInput {
+                bucket: bucket.clone(),
+                key,
+                version_id,
+                etag: version
+                    .e_tag
+                    .unwrap_or_default()
+                    .trim_matches('"')
+                    .to_owned(),
+                size_bytes,
+            })
+        })
+        .collect();
+    let truncated = output.is_truncated == Some(true);
+    Ok(Page {
+        videos,
+        next: truncated.then(|| {
+            (
+                output.next_key_marker.as_deref().and_then(decode_key),
+                output.next_version_id_marker,
+            )
+        }),
+    })
+}
