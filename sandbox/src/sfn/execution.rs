@@ -1,26 +1,21 @@
 //! The driver of one execution: from state to state, with retries, catches and timeouts.
 
+mod evaluate;
+mod tasks;
+
 use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use time::OffsetDateTime;
-use time::format_description::well_known::Rfc3339;
-use time::macros::format_description;
-use tokio::time::Instant;
 
 use super::Core;
-use super::activity::{Limits, TaskEnd};
-use super::asl::data_flow::{Failure, unresolved};
-use super::asl::path::{Expression, Scope};
-use super::asl::{
-    Kind, Resource, Seconds, State as Definition, Task, Text, Transition, Until, retry,
-};
+use super::asl::data_flow::Failure;
+use super::asl::path::Scope;
+use super::asl::retry::{self, Retrier};
+use super::asl::{Catcher, Kind, State as Definition, Transition};
 use super::history::{Detail, Reason};
-use super::publish;
-use super::state::{
-    End, Ended, Execution, ExecutionId, ExecutionStatus, Now, Position, Revision, State,
-};
+use super::state::{End, Ended, ExecutionId, ExecutionStatus, Now, Position, Revision, State};
+use evaluate::{choose, fail_state};
 
 /// The quota of a task's, state's or execution's data (Developer Guide, "Step Functions service quotas").
 pub(super) const MAX_DATA_BYTES: usize = 262_144;
@@ -176,55 +171,41 @@ impl Driver {
 
     /// Runs a state until it goes on or fails for good.
     async fn visit(&self, visit: &Visit<'_>) -> Result<Exit, Ended> {
-        let (retriers, catchers) = match &visit.state.kind {
-            Kind::Task(task) => (task.retriers.as_slice(), task.catchers.as_slice()),
+        let (retriers, catchers): (&[Retrier], &[Catcher]) = match &visit.state.kind {
+            Kind::Task(task) => (&task.retriers, &task.catchers),
             _ => Default::default(),
         };
-        let mut retries = vec![0_u64; retriers.len()];
+        // Retries so far, by retrier.
+        let mut tried = vec![0_u64; retriers.len()];
         loop {
-            let context = self.context(visit, retries.iter().sum())?;
+            let context = self.context(visit, tried.iter().sum())?;
             let scope = Scope {
                 input: &visit.raw,
                 context: &context,
                 rng: &self.core.rng,
             };
-            let failure = match self.attempt(visit, &scope).await? {
-                Ok((output, transition)) => match within_limit(&output, visit) {
-                    Ok(()) => return Ok(Exit::Went(output, transition)),
-                    Err(failure) => failure,
-                },
-                Err(failure) => failure,
-            };
-            let failure = located(failure, visit);
-            let names = |errors: &[String]| {
-                let error = failure.error.as_deref().unwrap_or_default();
-                retry::names(errors, error, failure.missed_heartbeat)
+            let attempt = self.attempt(visit, &scope).await?;
+            let within_limit = attempt.and_then(|(output, transition)| {
+                within_limit(&output, visit)?;
+                Ok(Exit::Went(output, transition))
+            });
+            let failure = match within_limit {
+                Ok(exit) => return Ok(exit),
+                Err(failure) => located(failure, visit),
             };
             // The first retrier that names the error governs, even when its attempts are used up.
-            let governing = retriers.iter().position(|retrier| names(&retrier.errors));
-            if let Some(at) = governing.filter(|&at| retries[at] < retriers[at].max_attempts) {
-                let retrier = &retriers[at];
-                let fraction = if retrier.full_jitter {
-                    self.core.rng.fraction()
-                } else {
-                    1.0
-                };
-                let delay = retrier.delay(retries[at], fraction);
-                retries[at] += 1;
-                self.core.clock.sleep(delay).await;
-                continue;
-            }
-            let Some(catcher) = catchers.iter().find(|catcher| names(&catcher.errors)) else {
-                return Ok(Exit::Failed(failure));
+            let governing = retriers.iter().position(|r| names(&r.errors, &failure));
+            let Some(at) = governing.filter(|&at| tried[at] < retriers[at].max_attempts) else {
+                return Ok(catch(catchers, failure, visit));
             };
-            let caught = json!({
-                "Error": failure.error.as_deref().unwrap_or_default(),
-                "Cause": failure.cause.as_deref().unwrap_or_default(),
-            });
-            return Ok(match catcher.result_path.put(visit.raw.clone(), caught) {
-                Ok(output) => Exit::Went(output, Transition::Next(Arc::clone(&catcher.next))),
-                Err(failure) => Exit::Failed(located(failure, visit)),
-            });
+            let fraction = if retriers[at].full_jitter {
+                self.core.rng.fraction()
+            } else {
+                1.0
+            };
+            let delay = retriers[at].delay(tried[at], fraction);
+            tried[at] += 1;
+            self.core.clock.sleep(delay).await;
         }
     }
 
@@ -274,250 +255,30 @@ impl Driver {
             Kind::Fail { error, cause } => Err(fail_state(error.as_ref(), cause.as_ref(), scope)),
         })
     }
-
-    async fn run_task(
-        &self,
-        task: &Task,
-        input: &Value,
-        visit: &Visit<'_>,
-        scope: &Scope<'_>,
-    ) -> Result<Result<Value, Failure>, Ended> {
-        if let Err(failure) = within_limit(input, visit) {
-            return Ok(Err(failure));
-        }
-        let limits =
-            seconds(task.timeout.as_ref(), "TimeoutSecondsPath", scope).and_then(|timeout_s| {
-                let heartbeat_s = seconds(task.heartbeat.as_ref(), "HeartbeatSecondsPath", scope)?;
-                Ok((timeout_s, heartbeat_s))
-            });
-        let (timeout_s, heartbeat_s) = match limits {
-            Ok(limits) => limits,
-            Err(failure) => return Ok(Err(failure)),
-        };
-        match &task.resource {
-            Resource::Activity(arn) => {
-                self.run_activity(arn, input, timeout_s, heartbeat_s, visit)
-                    .await
-            }
-            Resource::SnsPublish => {
-                self.record(Detail::PublishScheduled {
-                    parameters: share(input, visit),
-                    region: self.core.account.region.as_str().into(),
-                    timeout_s,
-                    heartbeat_s,
-                })?;
-                self.record(Detail::PublishStarted)?;
-                let result = publish::publish(&self.core, input);
-                self.record(match &result {
-                    Ok(output) => Detail::PublishSucceeded {
-                        output: output.to_string().into(),
-                    },
-                    Err(failure) => Detail::PublishFailed(reason(failure)),
-                })?;
-                Ok(result)
-            }
-        }
-    }
-
-    async fn run_activity(
-        &self,
-        arn: &Arc<str>,
-        input: &Value,
-        timeout_s: Option<u64>,
-        heartbeat_s: Option<u64>,
-        visit: &Visit<'_>,
-    ) -> Result<Result<Value, Failure>, Ended> {
-        let scaled = |s: Option<u64>| s.map(|s| self.core.clock.scaled(Duration::from_secs(s)));
-        let limits = Limits {
-            timeout: scaled(timeout_s),
-            heartbeat: scaled(heartbeat_s),
-        };
-        let input = share(input, visit);
-        let scheduled = self.change(|state, now| {
-            if !state.activities.contains_key(arn) {
-                return Ok(None);
-            }
-            let detail = Detail::ActivityScheduled {
-                resource: Arc::clone(arn),
-                input: Arc::clone(&input),
-                timeout_s,
-                heartbeat_s,
-            };
-            state.record(self.id, now, detail)?;
-            Ok(Some(state.schedule(self.id, arn, input, limits, now)))
-        })??;
-        let Some(mut scheduled) = scheduled else {
-            let cause = format!("The activity {arn} does not exist.");
-            return Ok(Err(Failure::raised("States.Runtime", cause)));
-        };
-        scheduled.started.await.map_err(|_| Ended)?;
-        loop {
-            let due = self.change(|state, _| state.due(scheduled.task))?.flatten();
-            tokio::select! {
-                biased;
-                end = &mut scheduled.ended => return match end.map_err(|_| Ended)? {
-                    TaskEnd::Succeeded(output) => Ok(serde_json::from_str(&output)
-                        .map_err(|error| Failure::raised("States.Runtime", error.to_string()))),
-                    TaskEnd::Failed(reason) => Ok(Err(Failure {
-                        error: reason.error.as_deref().map(str::to_owned),
-                        cause: reason.cause.as_deref().map(str::to_owned),
-                        ..Failure::default()
-                    })),
-                },
-                () = sleep_until(due) => {
-                    let timed_out = self.change(|state, now| state.time_out_task(scheduled.task, now))?;
-                    if let Some(failure) = timed_out {
-                        return failure.map(Err);
-                    }
-                }
-            }
-        }
-    }
-
-    async fn wait(&self, until: &Until, scope: &Scope<'_>) -> Result<(), Failure> {
-        // A timestamp is a moment of wall time, whatever the speed; only durations are divided by it.
-        let timestamp = match until {
-            Until::Seconds(given) => {
-                let wait_s = seconds(Some(given), "SecondsPath", scope)?.unwrap_or_default();
-                self.core.clock.sleep(Duration::from_secs(wait_s)).await;
-                return Ok(());
-            }
-            Until::Timestamp(at) => *at,
-            Until::TimestampPath(path) => {
-                let value = value_at(path, "TimestampPath", scope)?;
-                let parsed = value
-                    .as_str()
-                    .and_then(|text| OffsetDateTime::parse(text, &Rfc3339).ok());
-                parsed.ok_or_else(|| {
-                    let cause = format!("The TimestampPath parameter does not reference a valid ISO-8601 extended offset date-time format string: {value}");
-                    Failure::raised("States.Runtime", cause)
-                })?
-            }
-        };
-        if let Ok(left) = Duration::try_from(timestamp - self.core.clock.now()) {
-            tokio::time::sleep(left).await;
-        }
-        Ok(())
-    }
-
-    /// The context object (Developer Guide, "Accessing execution data from the Context object"). RedriveTime is there
-    /// only after a redrive.
-    fn context(&self, visit: &Visit<'_>, retry_count: u64) -> Result<Value, Ended> {
-        self.change(|state, _| {
-            let execution = &state.executions[self.id];
-            let mut context = json!({
-                "Execution": {
-                    "Id": *execution.arn,
-                    "Input": self.input_value(execution, visit),
-                    "Name": execution.name,
-                    "RoleArn": *self.revision.role_arn,
-                    "StartTime": timestamp(execution.started.ms),
-                    "RedriveCount": execution.redrive_count,
-                },
-                "State": {
-                    "EnteredTime": timestamp(visit.position.entered_ms),
-                    "Name": *visit.state.name,
-                    "RetryCount": retry_count,
-                },
-                "StateMachine": {
-                    "Id": self.revision.machine_arn,
-                    "Name": self.revision.machine_name,
-                },
-            });
-            if let Some(ms) = execution.redriven_ms {
-                context["Execution"]["RedriveTime"] = timestamp(ms).into();
-            }
-            context
-        })
-    }
-
-    fn input_value(&self, execution: &Execution, visit: &Visit<'_>) -> Value {
-        if Arc::ptr_eq(&execution.input, &visit.position.input) {
-            return visit.raw.clone();
-        }
-        serde_json::from_str(&execution.input).unwrap_or_default()
-    }
 }
 
-fn choose(
-    choices: &[(super::asl::choice::Rule, Arc<str>)],
-    default: Option<&Arc<str>>,
-    scope: &Scope<'_>,
-) -> Result<Arc<str>, Failure> {
-    for (rule, next) in choices {
-        let holds = rule.holds(scope).map_err(|error| match error {
-            super::asl::path::EvaluationError::NoSuchPath(path) => Failure::raised(
-                "States.Runtime",
-                format!("Invalid path '{path}': The choice state's condition path references an invalid value."),
-            ),
-            error @ super::asl::path::EvaluationError::Intrinsic(_) => unresolved(error, "Variable", "", scope),
-        })?;
-        if holds {
-            return Ok(Arc::clone(next));
-        }
-    }
-    default.cloned().ok_or_else(|| {
-        Failure::raised(
-            "States.Runtime",
-            "Failed to transition out of the state. The state does not point to a next state.",
-        )
-    })
+fn names(errors: &[String], failure: &Failure) -> bool {
+    let error = failure.error.as_deref().unwrap_or_default();
+    retry::names(errors, error, failure.missed_heartbeat)
 }
 
-fn fail_state(error: Option<&Text>, cause: Option<&Text>, scope: &Scope<'_>) -> Failure {
-    let evaluate = |text: Option<&Text>, field: &str| match text {
-        None => Ok(None),
-        Some(Text::Literal(text)) => Ok(Some(text.clone())),
-        Some(Text::Path(path)) => match value_at(path, field, scope)? {
-            Value::String(text) => Ok(Some(text)),
-            other => Err(Failure::raised(
-                "States.Runtime",
-                format!("The {field} field does not reference a string: {other}"),
-            )),
-        },
+/// The first catcher that names the error takes the execution on. What AWS gives as the cause when there is none is not
+/// documented; here it is an empty text, so that `$.Cause` can be read.
+fn catch(catchers: &[Catcher], failure: Failure, visit: &Visit<'_>) -> Exit {
+    let Some(catcher) = catchers
+        .iter()
+        .find(|catcher| names(&catcher.errors, &failure))
+    else {
+        return Exit::Failed(failure);
     };
-    let evaluated = evaluate(error, "ErrorPath").and_then(|error| {
-        let cause = evaluate(cause, "CausePath")?;
-        Ok(Failure {
-            error,
-            cause,
-            ..Failure::default()
-        })
+    let caught = json!({
+        "Error": failure.error.unwrap_or_default(),
+        "Cause": failure.cause.unwrap_or_default(),
     });
-    evaluated.unwrap_or_else(|failure| failure)
-}
-
-/// A number of seconds, from the definition or the input; None when the field is not there.
-fn seconds(
-    given: Option<&Seconds>,
-    field: &str,
-    scope: &Scope<'_>,
-) -> Result<Option<u64>, Failure> {
-    match given {
-        None => Ok(None),
-        Some(Seconds::Literal(s)) => Ok(Some(*s)),
-        Some(Seconds::Path(path)) => {
-            let value = value_at(path, field, scope)?;
-            let valid = value
-                .as_u64()
-                .filter(|s| (1..=99_999_999).contains(s) || field == "SecondsPath");
-            valid.map(Some).ok_or_else(|| {
-                let cause = format!(
-                    "The {field} parameter does not reference a valid number of seconds: {value}"
-                );
-                Failure::raised("States.Runtime", cause)
-            })
-        }
+    match catcher.result_path.put(visit.raw.clone(), caught) {
+        Ok(output) => Exit::Went(output, Transition::Next(Arc::clone(&catcher.next))),
+        Err(failure) => Exit::Failed(located(failure, visit)),
     }
-}
-
-fn value_at(path: &Expression, field: &str, scope: &Scope<'_>) -> Result<Value, Failure> {
-    let text = match path {
-        Expression::Path(path) => path.to_string(),
-        Expression::Call(_) => String::new(),
-    };
-    path.evaluate(scope)
-        .map_err(|error| unresolved(error, field, &text, scope))
 }
 
 /// The failure with the state's name before the cause, if the interpreter raised it: the words of AWS, as recorded in
@@ -564,21 +325,4 @@ fn reason(failure: &Failure) -> Reason {
         error: failure.error.as_deref().map(Into::into),
         cause: failure.cause.as_deref().map(Into::into),
     }
-}
-
-async fn sleep_until(due: Option<Instant>) {
-    match due {
-        Some(at) => tokio::time::sleep_until(at).await,
-        None => std::future::pending().await,
-    }
-}
-
-/// `2026-11-01T12:00:00.000Z`
-fn timestamp(ms: i64) -> String {
-    let format =
-        format_description!("[year]-[month]-[day]T[hour]:[minute]:[second].[subsecond digits:3]Z");
-    OffsetDateTime::from_unix_timestamp_nanos(i128::from(ms) * 1_000_000)
-        .ok()
-        .and_then(|at| at.format(format).ok())
-        .unwrap_or_default()
 }

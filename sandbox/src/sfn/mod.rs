@@ -74,6 +74,7 @@ impl Sfn {
     }
 
     /// Creates an activity and returns its ARN; an existing one is kept.
+    #[allow(clippy::must_use_candidate)] // it is called for what it does
     pub fn create_activity(&self, name: &str) -> String {
         api::create_activity(&self.core, name).0
     }

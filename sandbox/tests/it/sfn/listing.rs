@@ -1,6 +1,6 @@
 //! Listings and their pages.
 
-use aws_sdk_sfn::types::ExecutionStatus;
+use aws_sdk_sfn::types::{ExecutionStatus, HistoryEvent};
 use sandbox::sfn::ExecutionStatus as Status;
 use serde_json::{Value, json};
 
@@ -156,7 +156,7 @@ async fn histories_have_pages_in_both_orders() {
             .send();
         let mut ids = Vec::new();
         while let Some(page) = pages.next().await {
-            ids.extend(page.unwrap().events().iter().map(|event| event.id()));
+            ids.extend(page.unwrap().events().iter().map(HistoryEvent::id));
         }
         assert_eq!(ids, expect);
     }
