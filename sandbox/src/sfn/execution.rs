@@ -1,5 +1,6 @@
 //! The driver of one execution: from state to state, with retries, catches and timeouts.
 
+mod attempt;
 mod evaluate;
 mod tasks;
 
@@ -10,12 +11,10 @@ use serde_json::{Value, json};
 
 use super::Core;
 use super::asl::data_flow::Failure;
-use super::asl::path::Scope;
 use super::asl::retry::{self, Retrier};
 use super::asl::{Catcher, Kind, State as Definition, Transition};
 use super::history::{Detail, Reason};
 use super::state::{End, Ended, ExecutionId, ExecutionStatus, Now, Position, Revision, State};
-use evaluate::{choose, fail_state};
 
 /// The quota of a task's, state's or execution's data (Developer Guide, "Step Functions service quotas").
 pub(super) const MAX_DATA_BYTES: usize = 262_144;
@@ -41,16 +40,15 @@ struct Driver {
     revision: Arc<Revision>,
 }
 
-/// One visit of a state.
+/// One visit of a state. Its input stays text while it waits: of 100,000 executions at once, most do.
 struct Visit<'a> {
     state: &'a Definition,
-    raw: Value,
     position: Position,
 }
 
-/// How a visit ended.
+/// How a visit ended: with an output and where to go, or for good.
 enum Exit {
-    Went(Value, Transition),
+    Went(Arc<str>, Transition),
     Failed(Failure),
 }
 
@@ -108,16 +106,10 @@ impl Driver {
                 Some(position) if !matches!(state.kind, Kind::Fail { .. }) => position,
                 _ => self.enter(state, input)?,
             };
-            let raw = serde_json::from_str(&position.input).unwrap_or_default();
-            let visit = Visit {
-                state,
-                raw,
-                position,
-            };
+            let visit = Visit { state, position };
             match self.visit(&visit).await? {
                 Exit::Failed(failure) => return self.fail(&failure),
                 Exit::Went(output, transition) => {
-                    let output: Arc<str> = share(&output, &visit);
                     self.record(Detail::StateExited {
                         kind: state.kind.name(),
                         name: Arc::clone(&state.name),
@@ -178,19 +170,8 @@ impl Driver {
         // Retries so far, by retrier.
         let mut tried = vec![0_u64; retriers.len()];
         loop {
-            let context = self.context(visit, tried.iter().sum())?;
-            let scope = Scope {
-                input: &visit.raw,
-                context: &context,
-                rng: &self.core.rng,
-            };
-            let attempt = self.attempt(visit, &scope).await?;
-            let within_limit = attempt.and_then(|(output, transition)| {
-                within_limit(&output, visit)?;
-                Ok(Exit::Went(output, transition))
-            });
-            let failure = match within_limit {
-                Ok(exit) => return Ok(exit),
+            let failure = match self.attempt(visit, tried.iter().sum()).await? {
+                Ok((output, transition)) => return Ok(Exit::Went(output, transition)),
                 Err(failure) => located(failure, visit),
             };
             // The first retrier that names the error governs, even when its attempts are used up.
@@ -207,53 +188,6 @@ impl Driver {
             tried[at] += 1;
             self.core.clock.sleep(delay).await;
         }
-    }
-
-    /// Runs a state once.
-    async fn attempt(
-        &self,
-        visit: &Visit<'_>,
-        scope: &Scope<'_>,
-    ) -> Result<Result<(Value, Transition), Failure>, Ended> {
-        let flow = &visit.state.flow;
-        Ok(match &visit.state.kind {
-            Kind::Task(task) => {
-                let input = match flow.effective_input(scope) {
-                    Ok(input) => input,
-                    Err(failure) => return Ok(Err(failure)),
-                };
-                let result = self.run_task(task, &input, visit, scope).await?;
-                result
-                    .and_then(|result| flow.output(result, scope))
-                    .map(|output| (output, task.transition.clone()))
-            }
-            Kind::Pass { result, transition } => flow
-                .effective_input(scope)
-                .map(|input| result.clone().unwrap_or(input))
-                .and_then(|result| flow.output(result, scope))
-                .map(|output| (output, transition.clone())),
-            Kind::Choice { choices, default } => flow.effective_input(scope).and_then(|input| {
-                let next = choose(
-                    choices,
-                    default.as_ref(),
-                    &Scope {
-                        input: &input,
-                        ..*scope
-                    },
-                )?;
-                Ok((flow.pass_through(scope)?, Transition::Next(next)))
-            }),
-            Kind::Wait { until, transition } => match self.wait(until, scope).await {
-                Ok(()) => flow
-                    .pass_through(scope)
-                    .map(|output| (output, transition.clone())),
-                Err(failure) => Err(failure),
-            },
-            Kind::Succeed => flow
-                .pass_through(scope)
-                .map(|output| (output, Transition::End)),
-            Kind::Fail { error, cause } => Err(fail_state(error.as_ref(), cause.as_ref(), scope)),
-        })
     }
 }
 
@@ -275,7 +209,9 @@ fn catch(catchers: &[Catcher], failure: Failure, visit: &Visit<'_>) -> Exit {
         "Error": failure.error.unwrap_or_default(),
         "Cause": failure.cause.unwrap_or_default(),
     });
-    match catcher.result_path.put(visit.raw.clone(), caught) {
+    let raw = visit.raw();
+    let output = catcher.result_path.put(raw.clone(), caught);
+    match output.and_then(|output| visit.share(&output, &raw)) {
         Ok(output) => Exit::Went(output, Transition::Next(Arc::clone(&catcher.next))),
         Err(failure) => Exit::Failed(located(failure, visit)),
     }
@@ -297,26 +233,31 @@ fn located(failure: Failure, visit: &Visit<'_>) -> Failure {
     }
 }
 
-fn within_limit(data: &Value, visit: &Visit<'_>) -> Result<(), Failure> {
-    if data.to_string().len() <= MAX_DATA_BYTES {
-        return Ok(());
+impl Visit<'_> {
+    fn raw(&self) -> Value {
+        serde_json::from_str(&self.position.input).unwrap_or_default()
     }
-    let name = &visit.state.name;
-    Err(Failure {
-        error: Some("States.DataLimitExceeded".to_owned()),
-        cause: Some(format!(
-            "The state/task '{name}' returned a result with a size exceeding the maximum number of bytes service limit."
-        )),
-        ..Failure::default()
-    })
-}
 
-/// The text of a value: the state's input itself when it is the same, so that it is kept once.
-fn share(value: &Value, visit: &Visit<'_>) -> Arc<str> {
-    if *value == visit.raw {
-        Arc::clone(&visit.position.input)
-    } else {
-        value.to_string().into()
+    /// The text of a value: the state's input itself when it is the same, so that it is kept once.
+    ///
+    /// # Errors
+    /// `States.DataLimitExceeded` above the quota.
+    fn share(&self, value: &Value, raw: &Value) -> Result<Arc<str>, Failure> {
+        if value == raw {
+            return Ok(Arc::clone(&self.position.input));
+        }
+        let text = value.to_string();
+        if text.len() <= MAX_DATA_BYTES {
+            return Ok(text.into());
+        }
+        let name = &self.state.name;
+        Err(Failure {
+            error: Some("States.DataLimitExceeded".to_owned()),
+            cause: Some(format!(
+                "The state/task '{name}' returned a result with a size exceeding the maximum number of bytes service limit."
+            )),
+            ..Failure::default()
+        })
     }
 }
 

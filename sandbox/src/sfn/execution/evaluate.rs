@@ -16,13 +16,18 @@ use super::{Driver, Visit};
 impl Driver {
     /// The context object (Developer Guide, "Accessing execution data from the Context object"). RedriveTime is there
     /// only after a redrive.
-    pub(super) fn context(&self, visit: &Visit<'_>, retry_count: u64) -> Result<Value, Ended> {
+    pub(super) fn context(
+        &self,
+        visit: &Visit<'_>,
+        raw: &Value,
+        retry_count: u64,
+    ) -> Result<Value, Ended> {
         self.change(|state, _| {
             let execution = &state.executions[self.id];
             let mut context = json!({
                 "Execution": {
                     "Id": *execution.arn,
-                    "Input": input_value(execution, visit),
+                    "Input": input_value(execution, visit, raw),
                     "Name": execution.name,
                     "RoleArn": *self.revision.role_arn,
                     "StartTime": timestamp(execution.started.ms),
@@ -46,9 +51,9 @@ impl Driver {
     }
 }
 
-fn input_value(execution: &Execution, visit: &Visit<'_>) -> Value {
+fn input_value(execution: &Execution, visit: &Visit<'_>, raw: &Value) -> Value {
     if Arc::ptr_eq(&execution.input, &visit.position.input) {
-        return visit.raw.clone();
+        return raw.clone();
     }
     serde_json::from_str(&execution.input).unwrap_or_default()
 }
