@@ -1,7 +1,7 @@
 //! Step Functions: state machines, executions, activities.
 //!
-//! [`asl`] knows definitions and nothing of time; [`state`] is all that is remembered, behind one lock; [`execution`] drives
-//! each execution as a task of its own through its definition; [`activity`] has the polls and the tasks' clocks; [`api`] is
+//! `asl` knows definitions and nothing of time; `state` is all that is remembered, behind one lock; `execution` drives
+//! each execution as a task of its own through its definition; `activity` has the polls and the tasks' clocks; `api` is
 //! the wire. Everything happens in the order of time and of the requests, so equal seeds give equal histories.
 
 mod activity;

@@ -16,6 +16,7 @@ mod api;
 mod executions;
 mod language;
 mod listing;
+mod publish;
 mod redrive;
 mod timeouts;
 
@@ -38,7 +39,10 @@ struct Bench {
 
 impl Bench {
     fn new() -> Self {
-        let aws = support::aws();
+        Self::on(support::aws())
+    }
+
+    fn on(aws: Aws) -> Self {
         let client = Client::new(&support::sdk_config(&aws));
         let activity_arn = aws.sfn.create_activity("work");
         Self {

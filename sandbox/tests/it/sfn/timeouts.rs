@@ -1,6 +1,12 @@
 //! The clocks of tasks and executions.
 
+use sandbox::account::Account;
+use sandbox::aws::{Aws, AwsConfig};
+use sandbox::clock::Clock;
+use sandbox::rng::SharedRng;
 use serde_json::json;
+use time::macros::datetime;
+use tokio::time::Instant;
 
 use super::{Bench, TASK_GONE, settle, wait_s};
 
@@ -149,4 +155,35 @@ async fn limits_may_come_from_the_input() {
     assert_eq!(bench.describe(&arn).await["status"], "RUNNING");
     wait_s(2).await;
     assert_eq!(bench.describe(&arn).await["status"], "FAILED");
+}
+
+/// Durations that Step Functions owns are divided by the speed: polls, limits and retry delays; stamps stay wall time.
+#[tokio::test(start_paused = true)]
+async fn at_speed_sixty_a_minute_takes_a_second() {
+    let clock = Clock::new(datetime!(2026-11-01 12:00 UTC), 60.0);
+    let rng = SharedRng::seeded(1);
+    let bench = Bench::on(Aws::new(
+        Account::default(),
+        clock,
+        rng,
+        &AwsConfig::default(),
+    ));
+    let begun = Instant::now();
+    let input = json!({"activityArn": bench.activity_arn});
+    assert_eq!(bench.call("GetActivityTask", input).await, Ok(json!({})));
+    assert_eq!(begun.elapsed().as_millis(), 1000);
+
+    let fields = json!({"TimeoutSeconds": 600, "Retry": [
+        {"ErrorEquals": ["States.Timeout"], "IntervalSeconds": 120, "MaxAttempts": 1}]});
+    let arn = bench.start(&bench.task_machine(fields), json!({})).await;
+    bench.poll().await;
+    wait_s(11).await;
+    assert_eq!(bench.event_types(&arn).await[4..], ["ActivityTimedOut"]);
+    wait_s(2).await;
+    assert_eq!(
+        bench.event_types(&arn).await[4..],
+        ["ActivityTimedOut", "ActivityScheduled"]
+    );
+    let started = bench.describe(&arn).await["startDate"].as_f64().unwrap();
+    assert!((started - 1_793_534_401.0).abs() < 0.01, "{started}");
 }
