@@ -42,8 +42,7 @@ struct Poller {
     reply: oneshot::Sender<Assignment>,
 }
 
-/// What a poll is answered with.
-#[derive(Debug)]
+/// What a poll is answered with. Not `Debug`: the token is a secret.
 pub(super) struct Assignment {
     pub(super) token: String,
     pub(super) input: Arc<str>,
