@@ -23,7 +23,7 @@ use crate::wire::ApiError;
 pub(super) const MAX_POLLERS: usize = 1000;
 
 /// "The maximum time the service holds on to the request before responding" (API reference, GetActivityTask).
-pub(super) const POLL: Duration = Duration::from_secs(60);
+pub(super) const POLL: Duration = Duration::from_mins(1);
 
 pub(super) struct Activity {
     pub(super) arn: Arc<str>,
@@ -42,8 +42,7 @@ struct Poller {
     reply: oneshot::Sender<Assignment>,
 }
 
-/// What a poll is answered with.
-#[derive(Debug)]
+/// What a poll is answered with. Not `Debug`: the token is a secret.
 pub(super) struct Assignment {
     pub(super) token: String,
     pub(super) input: Arc<str>,
@@ -262,9 +261,9 @@ impl State {
         }
     }
 
-    /// When a started task times out next. None if it has ended, `Some(None)` if it never does.
-    pub(super) fn due(&self, task: TaskId) -> Option<Option<Instant>> {
-        self.tasks.get(&task).map(LiveTask::due)
+    /// When a started task times out next; None if it never does, or has ended.
+    pub(super) fn due(&self, task: TaskId) -> Option<Instant> {
+        self.tasks.get(&task)?.due()
     }
 
     /// Times out a task whose time is over; None if it is not (a heartbeat came).

@@ -1,7 +1,7 @@
 //! Step Functions: state machines, executions, activities.
 //!
-//! [`asl`] knows definitions and nothing of time; [`state`] is all that is remembered, behind one lock; [`execution`] drives
-//! each execution as a task of its own through its definition; [`activity`] has the polls and the tasks' clocks; [`api`] is
+//! `asl` knows definitions and nothing of time; `state` is all that is remembered, behind one lock; `execution` drives
+//! each execution as a task of its own through its definition; `activity` has the polls and the tasks' clocks; `api` is
 //! the wire. Everything happens in the order of time and of the requests, so equal seeds give equal histories.
 
 mod activity;
@@ -74,6 +74,7 @@ impl Sfn {
     }
 
     /// Creates an activity and returns its ARN; an existing one is kept.
+    #[allow(clippy::must_use_candidate)] // it is called for what it does
     pub fn create_activity(&self, name: &str) -> String {
         api::create_activity(&self.core, name).0
     }

@@ -282,3 +282,75 @@ impl Execution {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rng::SharedRng;
+
+    fn running(input: &str) -> State {
+        let text = r#"{"StartAt": "S", "States": {"S": {"Type": "Succeed"}}}"#;
+        let revision = Arc::new(Revision {
+            machine_arn: "machine-arn".to_owned(),
+            machine_name: "machine".to_owned(),
+            role_arn: "role-arn".into(),
+            text: text.to_owned(),
+            definition: Definition::parse(text).unwrap(),
+        });
+        let mut state = State::new(Mint::new(SharedRng::seeded(0)));
+        let (arn, input) = ("execution-arn".into(), input.into());
+        let execution = Execution::new(arn, "run".to_owned(), revision, input, None, at(1_000));
+        state.insert(execution);
+        state
+    }
+
+    fn at(ms: i64) -> Now {
+        let at = Instant::now();
+        Now { ms, at }
+    }
+
+    /// Names, nulls and times in milliseconds: Developer Guide, "Step Functions Execution Status Change".
+    #[test]
+    fn status_changes_are_announced_as_eventbridge_shows_them() {
+        let mut state = running("{}");
+        let reason = Reason {
+            error: Some("E".into()),
+            cause: Some("C".into()),
+        };
+        state.close(0, at(2_500), End::Failed(reason));
+        let details: Vec<Value> = state.outbox.drain(..).map(|(_, detail)| detail).collect();
+        let mut expect = json!({
+            "executionArn": "execution-arn", "stateMachineArn": "machine-arn", "name": "run", "status": "RUNNING",
+            "startDate": 1000, "stopDate": null, "input": "{}", "inputDetails": {"included": true},
+            "output": null, "outputDetails": null, "error": null, "cause": null, "redriveCount": 0, "redriveDate": null,
+            "stateMachineVersionArn": null, "stateMachineAliasArn": null,
+        });
+        assert_eq!(details[0], expect);
+        expect["status"] = json!("FAILED");
+        expect["stopDate"] = json!(2500);
+        expect["error"] = json!("E");
+        expect["cause"] = json!("C");
+        assert_eq!(details[1], expect);
+    }
+
+    /// "If the combined escaped size of input and output exceeds 248 KB, the input is excluded" (Developer Guide).
+    #[test]
+    fn announcements_leave_out_what_is_too_large() {
+        let mut state = running(&json!("x".repeat(200_000)).to_string());
+        state.close(
+            0,
+            at(2_000),
+            End::Succeeded(json!("y".repeat(100_000)).to_string().into()),
+        );
+        let [(_, first), (_, second)] = &state.outbox[..] else {
+            panic!("two status changes");
+        };
+        assert_eq!(first["inputDetails"], json!({"included": true}));
+        assert_eq!(
+            (&second["input"], &second["output"]),
+            (&json!(null), &json!(null))
+        );
+        assert_eq!(second["inputDetails"], json!({"included": false}));
+        assert_eq!(second["outputDetails"], json!({"included": false}));
+    }
+}

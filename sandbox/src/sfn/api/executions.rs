@@ -8,12 +8,12 @@ use serde_json::{Value, json};
 
 use super::super::Core;
 use super::super::execution::{MAX_DATA_BYTES, spawn};
-use super::super::history::{self, Detail, MAX_EVENTS, Reason, seconds};
+use super::super::history::{self, Detail, Reason, seconds};
 use super::super::state::{
     End, Execution, ExecutionId, ExecutionStatus, ListingKey, Now, Revision, State,
 };
 use super::activities::reason;
-use super::input::{Input, check_length, invalid, json_problem};
+use super::input::{Input, invalid, json_problem};
 use super::{machines, pages};
 use crate::clock::Clock;
 use crate::wire::ApiError;
@@ -22,15 +22,6 @@ const DAY: Duration = Duration::from_hours(24);
 
 /// A name is free again this long after its execution closed (API reference, StartExecution).
 const NAME_KEPT: Duration = DAY.saturating_mul(90);
-
-/// How long after its close an execution can be redriven, and how long it may have been open (API reference,
-/// RedriveExecution).
-const REDRIVABLE: Duration = DAY.saturating_mul(14);
-const MAX_OPEN: Duration = DAY.saturating_mul(365);
-
-/// "Idempotent responses for the last 10 client tokens, valid for up to 15 minutes" (API reference, RedriveExecution).
-const CLIENT_TOKENS: usize = 10;
-const CLIENT_TOKEN_LIFE: Duration = Duration::from_mins(15);
 
 pub(super) fn start(core: &Arc<Core>, mut input: Input) -> Result<Value, ApiError> {
     let machine_arn = input.arn("stateMachineArn", "stateMachine")?;
@@ -71,7 +62,7 @@ pub(super) fn start(core: &Arc<Core>, mut input: Input) -> Result<Value, ApiErro
         }
         let execution = Execution::new(arn, name, revision, text.into(), trace_header, now);
         let started = execution.start_answer();
-        let id = state.insert(execution, now);
+        let id = state.insert(execution);
         spawn(core, state, id);
         Ok(started)
     })
@@ -106,7 +97,7 @@ fn started_before(
 }
 
 impl Execution {
-    fn new(
+    pub(in crate::sfn) fn new(
         arn: Arc<str>,
         name: String,
         revision: Arc<Revision>,
@@ -143,28 +134,6 @@ impl Execution {
 
     fn start_answer(&self) -> Value {
         json!({"executionArn": *self.arn, "startDate": seconds(self.started.ms)})
-    }
-
-    /// Why the execution cannot be redriven, in the words of the API reference (DescribeExecution,
-    /// redriveStatusReason).
-    fn not_redrivable(&self, clock: &Clock, now: Now) -> Option<String> {
-        let Some(stopped) = self
-            .stopped
-            .filter(|_| self.status != ExecutionStatus::Succeeded)
-        else {
-            let status = self.status.as_str();
-            return Some(format!("Execution is {status} and cannot be redriven"));
-        };
-        let problem = if self.history.len() >= MAX_EVENTS - 1 {
-            "Execution history event limit exceeded"
-        } else if now.at - self.started.at > clock.scaled(MAX_OPEN) {
-            "Execution has exceeded the max execution time"
-        } else if now.at - stopped.at > clock.scaled(REDRIVABLE) {
-            "Execution redrivable period exceeded"
-        } else {
-            return None;
-        };
-        Some(problem.to_owned())
     }
 
     fn describe(&self, clock: &Clock, now: Now) -> Value {
@@ -224,16 +193,15 @@ impl Execution {
 
 impl State {
     /// Adds an execution that starts now.
-    fn insert(&mut self, execution: Execution, now: Now) -> ExecutionId {
+    pub(in crate::sfn) fn insert(&mut self, execution: Execution) -> ExecutionId {
         let id = self.executions.len();
         self.by_arn.insert(Arc::clone(&execution.arn), id);
-        debug_assert_eq!(execution.started.ms, now.ms);
         self.executions.push(execution);
         self.set_status(id, ExecutionStatus::Running);
         id
     }
 
-    fn execution(&self, arn: &str) -> Result<ExecutionId, ApiError> {
+    pub(super) fn execution(&self, arn: &str) -> Result<ExecutionId, ApiError> {
         self.by_arn.get(arn).copied().ok_or_else(|| {
             let message = format!("Execution Does Not Exist: '{arn}'");
             ApiError::client("ExecutionDoesNotExist", message)
@@ -254,63 +222,6 @@ pub(super) fn stop(core: &Core, mut input: Input) -> Result<Value, ApiError> {
         let stopped = state.executions[id].stopped.unwrap_or(now);
         Ok(json!({"stopDate": seconds(stopped.ms)}))
     })
-}
-
-pub(super) fn redrive(core: &Arc<Core>, mut input: Input) -> Result<Value, ApiError> {
-    let arn = input.arn("executionArn", "execution")?;
-    let client_token = input.text("clientToken")?;
-    input.finish()?;
-    if let Some(token) = &client_token {
-        check_length(token, "clientToken", 1, 64)?;
-    }
-    core.with(|state, now| {
-        let id = state.execution(&arn)?;
-        let execution = &state.executions[id];
-        let life = core.clock.scaled(CLIENT_TOKEN_LIFE);
-        let repeated = execution
-            .redrives
-            .iter()
-            .find(|(token, at)| client_token.as_ref() == Some(token) && now.at - at.at < life);
-        if let Some((_, at)) = repeated {
-            return Ok(json!({"redriveDate": seconds(at.ms)}));
-        }
-        if let Some(reason) = execution.not_redrivable(&core.clock, now) {
-            return Err(ApiError::client("ExecutionNotRedrivable", reason));
-        }
-        let machine = state.machines.get(&execution.revision.machine_arn);
-        if machine.is_none_or(|machine| machine.deleting) {
-            let reason = "State machine is in DELETING status";
-            return Err(ApiError::client("ExecutionNotRedrivable", reason));
-        }
-        state.reopen(id, client_token, now);
-        spawn(core, state, id);
-        Ok(json!({"redriveDate": seconds(now.ms)}))
-    })
-}
-
-impl State {
-    fn reopen(&mut self, id: ExecutionId, client_token: Option<String>, now: Now) {
-        let execution = &mut self.executions[id];
-        let key = execution.listing_key(id);
-        if let Some(machine) = self.machines.get_mut(&execution.revision.machine_arn) {
-            machine.listing.take(execution.status, &key);
-        }
-        execution.redrive_count += 1;
-        execution.redriven_ms = Some(now.ms);
-        execution.stopped = None;
-        execution.reason = Reason::default();
-        if let Some(token) = client_token {
-            execution.redrives.push_front((token, now));
-            execution.redrives.truncate(CLIENT_TOKENS);
-        }
-        let count = execution.redrive_count;
-        history::append(
-            &mut execution.history,
-            now.ms,
-            Detail::ExecutionRedriven { count },
-        );
-        self.set_status(id, ExecutionStatus::Running);
-    }
 }
 
 pub(super) fn describe(core: &Core, mut input: Input) -> Result<Value, ApiError> {

@@ -8,6 +8,7 @@ mod executions;
 mod input;
 mod machines;
 mod pages;
+mod redrive;
 
 use std::sync::Arc;
 
@@ -65,7 +66,7 @@ fn answer_at_once(core: &Arc<Core>, operation: &str, input: Input) -> Result<Val
         "ValidateStateMachineDefinition" => machines::validate(input),
         "StartExecution" => executions::start(core, input),
         "StopExecution" => executions::stop(core, input),
-        "RedriveExecution" => executions::redrive(core, input),
+        "RedriveExecution" => redrive::redrive(core, input),
         "DescribeExecution" => executions::describe(core, input),
         "ListExecutions" => executions::list(core, input),
         "GetExecutionHistory" => executions::history(core, input),

@@ -320,6 +320,7 @@ mod tests {
     }
 
     #[track_caller]
+    #[allow(clippy::needless_pass_by_value)] // `json!` makes values
     fn check(operator: &str, operand: Value, expect: bool) {
         let input = json!({
             "x": {"s": "log-7.txt", "n": 20, "b": true, "z": null, "t": "2016-03-14T01:59:00Z"},

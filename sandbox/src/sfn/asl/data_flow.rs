@@ -106,7 +106,7 @@ impl DataFlow {
         })
     }
 
-    /// The output of a state without a result of its own (Wait, Choice, Succeed): InputPath, then OutputPath.
+    /// The output of a Wait state, which has no result: InputPath, then OutputPath.
     pub(in crate::sfn) fn pass_through(&self, scope: &Scope<'_>) -> Result<Value, Failure> {
         let input = self.effective_input(scope)?;
         self.output_path.select(&Scope {

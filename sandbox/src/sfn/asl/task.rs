@@ -136,9 +136,9 @@ fn check_order<'e>(
     list: &str,
     entries: impl DoubleEndedIterator<Item = &'e Vec<String>> + ExactSizeIterator,
 ) {
-    let last = entries.len().saturating_sub(1);
+    let count = entries.len();
     for (at, errors) in entries.enumerate() {
-        if at < last && errors.iter().any(|error| error == "States.ALL") {
+        if at + 1 < count && errors.iter().any(|error| error == "States.ALL") {
             fields.problem_at(
                 &format!("{list}/{at}/ErrorEquals"),
                 "States.ALL must be in the last retrier or catcher",
@@ -181,7 +181,7 @@ fn check_attributes(fields: &Fields<'_>, attributes: &Template) {
                     fields.problem_at(&at(field), "Only the data type String is implemented");
                 }
                 _ => {
-                    fields.problem_at(&at(field), "The message attribute field is not implemented")
+                    fields.problem_at(&at(field), "The message attribute field is not implemented");
                 }
             }
         }

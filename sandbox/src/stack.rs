@@ -1,1 +1,0 @@
-//! Deploys the workflow into the sandbox, as Terraform does on AWS.
