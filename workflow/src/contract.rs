@@ -157,3 +157,96 @@ pub fn cut_cause(mut cause: String) -> String {
     }
     cause
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use serde_json::Value;
+
+    use super::*;
+
+    /// The state machine with every placeholder filled in.
+    fn state_machine() -> Value {
+        let mut text = STATE_MACHINE_TEMPLATE.to_owned();
+        for name in ["machine_timeout_s", "task_timeout_s", "heartbeat_s"] {
+            text = text.replace(&format!("${{{name}}}"), "300");
+        }
+        for name in ["activity_arn", "decisions_topic_arn", "partition"] {
+            text = text.replace(&format!("${{{name}}}"), "aws");
+        }
+        assert!(!text.contains("${"), "a placeholder is not known here");
+        serde_json::from_str(&text).unwrap()
+    }
+
+    fn error_equals(handlers: &Value) -> BTreeSet<String> {
+        let handlers = handlers.as_array().unwrap();
+        handlers
+            .iter()
+            .flat_map(|handler| handler["ErrorEquals"].as_array().unwrap())
+            .map(|name| name.as_str().unwrap().to_owned())
+            .collect()
+    }
+
+    #[test]
+    fn the_state_machine_and_the_code_name_the_same_errors() {
+        let moderate = &state_machine()["States"]["Moderate"];
+        let mut retried = error_equals(&moderate["Retry"]);
+        assert!(retried.remove("States.Timeout") && retried.remove("States.HeartbeatTimeout"));
+        let all: BTreeSet<String> = ErrorName::ALL.iter().map(ToString::to_string).collect();
+        assert_eq!(retried, all);
+        let business: BTreeSet<String> = ErrorName::ALL
+            .iter()
+            .filter(|name| name.is_business())
+            .map(ToString::to_string)
+            .collect();
+        assert_eq!(error_equals(&moderate["Catch"]), business);
+    }
+
+    #[test]
+    fn no_verdict_on_a_video_is_retried() {
+        let moderate = &state_machine()["States"]["Moderate"];
+        assert_eq!(moderate["Retry"][0]["MaxAttempts"], 0);
+    }
+
+    #[test]
+    fn the_state_machine_has_the_states_that_are_documented() {
+        let machine = state_machine();
+        let states: Vec<&String> = machine["States"].as_object().unwrap().keys().collect();
+        let expected = [
+            "AnnounceApproved",
+            "AnnounceRejected",
+            "AnnounceUnsupported",
+            "Approved",
+            "Moderate",
+            "Rejected",
+            "Unsupported",
+        ];
+        assert_eq!(states, expected);
+    }
+
+    /// Heartbeat timeouts are retried for as long as the machine lives; an execution's history ends at 25,000 events
+    /// (Step Functions developer guide, "Service quotas").
+    #[test]
+    fn the_history_outlasts_thirty_days_of_lost_tasks() {
+        let retrier = state_machine()["States"]["Moderate"]["Retry"][1].clone();
+        let mean_delay_s = retrier["MaxDelaySeconds"].as_f64().unwrap() / 2.0;
+        let heartbeat_s = 300.0;
+        let events = 3.0 * 30.0 * 86_400.0 / (heartbeat_s + mean_delay_s);
+        assert!(events < 20_000.0, "{events}");
+    }
+
+    #[test]
+    fn a_token_is_never_shown() {
+        let token = TaskToken::new("AAAAKgsecret".to_owned());
+        assert!(!format!("{token:?}").contains("secret"));
+    }
+
+    #[test]
+    fn a_cause_is_cut_between_characters() {
+        assert_eq!(
+            cut_cause("é".repeat(40_000)).chars().count(),
+            CAUSE_CHARS_MAX
+        );
+    }
+}

@@ -184,7 +184,6 @@ pub fn disposition(operation: Operation, code: Option<&str>, status: Option<u16>
             "TaskTimedOut" | "TaskDoesNotExist" | "InvalidToken",
         ) => Detach,
         (Operation::StartExecution, "ExecutionAlreadyExists") => Exists,
-        (Operation::DescribeExecution, "ExecutionDoesNotExist") => Absent,
         // At the account's limit of executions, pollers or jobs: someone else must finish first.
         (Operation::StartExecution, "ExecutionLimitExceeded")
         | (Operation::GetActivityTask, "ActivityWorkerLimitExceeded")
@@ -211,7 +210,8 @@ pub fn disposition(operation: Operation, code: Option<&str>, status: Option<u16>
             | Operation::ApprovedCompleteMultipart
             | Operation::ApprovedAbortMultipart,
             "NoSuchUpload",
-        ) => Absent,
+        )
+        | (Operation::DescribeExecution, "ExecutionDoesNotExist") => Absent,
         (_, "PreconditionFailed" | "ConditionalRequestConflict") => Conflict,
         (_, "NoSuchKey" | "NoSuchVersion" | "NotFound") => Absent,
         (_, code) if is_throttling(code) => Throttled,

@@ -1,15 +1,48 @@
 //! Step Functions: state machines, executions, activities.
+//!
+//! `asl` knows definitions and nothing of time; `state` is all that is remembered, behind one lock; `execution` drives
+//! each execution as a task of its own through its definition; `activity` has the polls and the tasks' clocks; `api` is
+//! the wire. Everything happens in the order of time and of the requests, so equal seeds give equal histories.
 
-use std::sync::Arc;
+mod activity;
+mod api;
+mod asl;
+mod execution;
+mod history;
+mod publish;
+mod state;
+mod token;
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::time::Instant;
 
 use crate::account::Account;
 use crate::clock::Clock;
 use crate::events::Events;
 use crate::rng::SharedRng;
 use crate::sns::Sns;
-use crate::wire::{Request, Response};
+use crate::wire::{ApiError, Request, Response};
+
+pub use asl::Problem;
+pub use state::ExecutionStatus;
+use state::{Now, State};
+pub use token::TOKEN_CANARY;
+
 /// Step Functions: state machines, executions, activities.
-pub struct Sfn {}
+pub struct Sfn {
+    core: Arc<Core>,
+}
+
+/// What the API and the executions share.
+struct Core {
+    account: Account,
+    clock: Clock,
+    rng: SharedRng,
+    sns: Arc<Sns>,
+    events: Arc<Events>,
+    state: Mutex<State>,
+}
 
 impl Sfn {
     /// The service with nothing in it.
@@ -21,27 +54,82 @@ impl Sfn {
         sns: Arc<Sns>,
         events: Arc<Events>,
     ) -> Self {
-        todo!()
+        let state = Mutex::new(State::new(token::Mint::new(rng.clone())));
+        let core = Core {
+            account,
+            clock,
+            rng,
+            sns,
+            events,
+            state,
+        };
+        Self {
+            core: Arc::new(core),
+        }
     }
 
     /// Answers one request off the wire.
     pub async fn handle(self: Arc<Self>, request: Request) -> Response {
-        todo!()
+        api::handle(&self.core, request).await
     }
 
     /// Creates an activity and returns its ARN; an existing one is kept.
+    #[allow(clippy::must_use_candidate)] // it is called for what it does
     pub fn create_activity(&self, name: &str) -> String {
-        todo!()
+        api::create_activity(&self.core, name).0
     }
 
     /// Creates a STANDARD state machine from its definition and returns its ARN.
     /// # Errors
     /// `InvalidDefinition`, naming the JSON path of every field that is wrong or not implemented.
-    pub fn create_state_machine(
-        &self,
-        name: &str,
-        definition: &str,
-    ) -> Result<String, crate::wire::ApiError> {
-        todo!()
+    pub fn create_state_machine(&self, name: &str, definition: &str) -> Result<String, ApiError> {
+        let role_arn = format!("arn:aws:iam::{}:role/{name}", self.core.account.id);
+        let (arn, _) = api::create_state_machine(&self.core, name, definition, &role_arn)?;
+        Ok(arn)
+    }
+
+    /// How many executions have a status, over all state machines. Costs next to nothing, so a display may ask often.
+    #[must_use]
+    pub fn execution_count(&self, status: ExecutionStatus) -> usize {
+        self.core.with(|state, _| {
+            let machines = state.machines.values();
+            machines.map(|machine| machine.listing.count(status)).sum()
+        })
+    }
+
+    /// How many executions ever began.
+    #[must_use]
+    pub fn executions_started(&self) -> usize {
+        self.core.with(|state, _| state.executions.len())
+    }
+}
+
+/// Everything that is wrong with a definition, or not implemented by the sandbox; empty when CreateStateMachine takes it.
+#[must_use]
+pub fn definition_problems(definition: &str) -> Vec<Problem> {
+    asl::Definition::parse(definition).err().unwrap_or_default()
+}
+
+impl Core {
+    /// Reads or changes the state at one moment, then announces the status changes that this made.
+    fn with<R>(&self, change: impl FnOnce(&mut State, Now) -> R) -> R {
+        let (result, announcements) = {
+            let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+            let now = Now {
+                ms: self.clock.now_ms(),
+                at: Instant::now(),
+            };
+            let result = change(&mut state, now);
+            (result, std::mem::take(&mut state.outbox))
+        };
+        for (execution_arn, detail) in announcements {
+            self.events.emit(
+                "aws.states",
+                "Step Functions Execution Status Change",
+                &[execution_arn.to_string()],
+                detail,
+            );
+        }
+        result
     }
 }

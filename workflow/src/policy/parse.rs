@@ -84,16 +84,15 @@ impl Problems {
                 "expected 1, the version of the format",
             );
         }
-        let default = match fields.get("default") {
-            Some(value) => self.conditions("default", value, &[]),
-            None => {
-                self.add(
-                    "default",
-                    &Value::Null,
-                    "expected what is done about labels without a rule",
-                );
-                None
-            }
+        let default = if let Some(value) = fields.get("default") {
+            self.conditions("default", value, &[])
+        } else {
+            self.add(
+                "default",
+                &Value::Null,
+                "expected what is done about labels without a rule",
+            );
+            None
         };
         let mut rules = Vec::new();
         let mut named = BTreeSet::new();

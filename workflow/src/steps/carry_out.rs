@@ -45,7 +45,7 @@ pub(crate) async fn carry_out(work: &mut Work<'_>) -> Result<CarriedOut, StepErr
                         .to_owned();
                 let now_ms = work.gate.now_ms();
                 work.write(|record| {
-                    record.judge(Outcome::Unsupported, cause.clone(), None, now_ms)
+                    record.judge(Outcome::Unsupported, cause.clone(), None, now_ms);
                 })
                 .await?;
                 return Ok(CarriedOut::Changed);

@@ -78,9 +78,9 @@ pub(crate) async fn look(work: &mut Work<'_>) -> Result<Looked, StepError> {
             Ok(Looked::Advanced)
         }
         JobState::Succeeded(first) => {
-            let scan = match read_pages(work.gate, &job_id, *first, min_confidence(work)).await? {
-                Some(scan) => scan,
-                None => return expired_between_pages(work).await,
+            let Some(scan) = read_pages(work.gate, &job_id, *first, min_confidence(work)).await?
+            else {
+                return expired_between_pages(work).await;
             };
             work.scan = Some(scan);
             work.give_slot_back().await?;

@@ -30,18 +30,18 @@ pub(crate) async fn inspect(work: &Work<'_>) -> Result<Inspected, StepError> {
             },
             Step::Done(Finding::Acceptable(media)) => {
                 return Ok(Inspected::Acceptable(Media {
-                    content_type: Some(media.content_type.to_owned()),
+                    content_type: Some(media.container.content_type().to_owned()),
                     duration_ms: media.duration_ms,
                 }));
             }
-            Step::Done(Finding::Unknown { why }) => {
+            Step::Done(Finding::Unknown { why, container }) => {
                 tracing::info!(
                     object_key = video.key,
                     why,
                     "pre-flight leaves the file to Rekognition"
                 );
                 return Ok(Inspected::Acceptable(Media {
-                    content_type: None,
+                    content_type: container.map(|container| container.content_type().to_owned()),
                     duration_ms: None,
                 }));
             }

@@ -5,9 +5,12 @@
 
 use std::cmp::Ordering;
 
+use aws_sdk_s3::types::EncodingType;
+
 use super::copy::{self, Copied, Source};
 use super::work::Work;
 use crate::errors::{CallError, Operation};
+use crate::event::decode_key;
 use crate::gate::{Described, Gate, StepError};
 use crate::ledger::{Document as _, Head, Stored, Swap};
 use crate::names;
@@ -207,13 +210,15 @@ async fn newer(
             .list_object_versions()
             .bucket(&gate.config.ingest.raw_bucket)
             .prefix(key)
+            // Without it a key with control characters makes the answer unreadable XML.
+            .encoding_type(EncodingType::Url)
             .set_key_marker(key_marker)
             .set_version_id_marker(version_marker)
             .send()
             .await
             .map_err(|error| CallError::new(Operation::RawListVersions, &error))?;
         for version in page.versions.unwrap_or_default() {
-            if version.key.as_deref() != Some(key) {
+            if version.key.as_deref().and_then(decode_key).as_deref() != Some(key) {
                 // Of all keys with this prefix the key itself sorts first.
                 break 'pages;
             }
@@ -227,7 +232,8 @@ async fn newer(
         if first_place.is_some() && second_place.is_some() || page.is_truncated != Some(true) {
             break;
         }
-        (key_marker, version_marker) = (page.next_key_marker, page.next_version_id_marker);
+        key_marker = page.next_key_marker.as_deref().and_then(decode_key);
+        version_marker = page.next_version_id_marker;
     }
     Ok(match (first_place, second_place) {
         // Nearer to the front of the list is newer.

@@ -28,7 +28,7 @@ pub(crate) async fn start(work: &mut Work<'_>) -> Result<Started, StepError> {
         match preflight::inspect(work).await? {
             Inspected::Acceptable(media) => {
                 work.write(|record| record.media = Some(media.clone()))
-                    .await?
+                    .await?;
             }
             Inspected::Unsupported(cause) => {
                 fix_unsupported(work, &cause).await?;

@@ -3,13 +3,14 @@
 
 use std::collections::BTreeMap;
 
+use aws_sdk_s3::types::EncodingType;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::ingest::{Ingest, Ingested};
 use crate::clock::Deadline;
 use crate::errors::{CallError, Operation};
-use crate::event::{ExecutionInput, SweepCommand};
+use crate::event::{ExecutionInput, SweepCommand, decode_key};
 use crate::gate::{Gate, StepError};
 use crate::ledger::{Document, Stored, Swap};
 use crate::names;
@@ -191,6 +192,8 @@ async fn page(gate: &Gate, cursor: &Cursor) -> Result<Page, StepError> {
         .list_object_versions()
         .bucket(bucket)
         .prefix(&cursor.prefix)
+        // Without it a key with control characters makes the answer unreadable XML.
+        .encoding_type(EncodingType::Url)
         .set_key_marker(cursor.key_marker.clone())
         .set_version_id_marker(cursor.version_id_marker.clone())
         .send()
@@ -209,7 +212,7 @@ async fn page(gate: &Gate, cursor: &Cursor) -> Result<Page, StepError> {
         })
         .filter_map(|version| {
             let size_bytes = u64::try_from(version.size?).ok()?;
-            let key = version.key?;
+            let key = decode_key(&version.key?)?;
             // As ingest does: folder markers and empty objects are no videos; without a version nothing can be pinned.
             let version_id = version.version_id.filter(|id| id != "null")?;
             (size_bytes > 0 && !key.ends_with('/')).then(|| ExecutionInput {
@@ -228,6 +231,11 @@ async fn page(gate: &Gate, cursor: &Cursor) -> Result<Page, StepError> {
     let truncated = output.is_truncated == Some(true);
     Ok(Page {
         videos,
-        next: truncated.then_some((output.next_key_marker, output.next_version_id_marker)),
+        next: truncated.then(|| {
+            (
+                output.next_key_marker.as_deref().and_then(decode_key),
+                output.next_version_id_marker,
+            )
+        }),
     })
 }

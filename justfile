@@ -1,0 +1,41 @@
+# Every task that a person does here. `just` lists them.
+
+set shell := ["bash", "-euo", "pipefail", "-c"]
+
+_default:
+    @just --list --unsorted
+
+# Everything that is checked before a change lands.
+[group('check')]
+ci:
+    .ci/run
+
+# Format all code.
+[group('check')]
+fmt:
+    cargo fmt --all
+
+# Lints, warnings denied.
+[group('check')]
+lint:
+    cargo clippy --workspace --all-targets --locked -- -D warnings
+
+# All tests.
+[group('check')]
+test *arguments:
+    cargo test --locked {{ arguments }}
+
+# The documentation of all crates, warnings denied.
+[group('check')]
+docs:
+    RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked
+
+# The sample videos, or your own, through the gate on this machine.
+[group('run')]
+sandbox *arguments:
+    cargo run --release --locked -p sandbox -- {{ arguments }}
+
+# The sandbox as a server that stays up.
+[group('run')]
+serve *arguments:
+    cargo run --release --locked -p sandbox -- serve {{ arguments }}
