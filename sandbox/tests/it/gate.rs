@@ -14,9 +14,17 @@ const CLEAN: &str = "clean-bars.mp4";
 async fn a_clean_video_appears_in_the_approved_bucket() {
     let world = World::new().await;
     let bytes = sample(CLEAN);
-    let clip = world.upload("clips/clean one.mp4", bytes.clone(), None).await;
+    let clip = world
+        .upload("clips/clean one.mp4", bytes.clone(), None)
+        .await;
     let ended = world.ended(&clip).await;
-    assert_eq!(ended.status, ExecutionStatus::Succeeded, "{:?} {:?}", ended.error, ended.cause);
+    assert_eq!(
+        ended.status,
+        ExecutionStatus::Succeeded,
+        "{:?} {:?}",
+        ended.error,
+        ended.cause
+    );
     assert_eq!(world.approved(&clip.key).await, Some(bytes));
     let report = world.report(&clip).await.unwrap();
     assert_eq!(report["outcome"], "approved");
@@ -29,7 +37,13 @@ async fn a_clean_video_appears_in_the_approved_bucket() {
 #[tokio::test(start_paused = true)]
 async fn a_violent_video_is_rejected_and_says_why() {
     let world = World::new().await;
-    let clip = world.upload("fight.mp4", sample(CLEAN), Some("Physical Violence:97.5@1.2-2.0")).await;
+    let clip = world
+        .upload(
+            "fight.mp4",
+            sample(CLEAN),
+            Some("Physical Violence:97.5@1.2-2.0"),
+        )
+        .await;
     let ended = world.ended(&clip).await;
     assert_eq!(ended.status, ExecutionStatus::Failed);
     assert_eq!(ended.error.as_deref(), Some("ContentRejected"));
@@ -37,8 +51,23 @@ async fn a_violent_video_is_rejected_and_says_why() {
     assert!(cause.contains("Violence 97.5% at 0:01.2"), "{cause}");
     assert_eq!(world.approved(&clip.key).await, None);
     assert_eq!(world.report(&clip).await.unwrap()["outcome"], "rejected");
-    let tags = world.s3.get_object_tagging().bucket(&world.stack.raw_bucket).key(&clip.key).send().await.unwrap();
-    assert!(tags.tag_set.contains(&Tag::builder().key("reelgate:verdict").value("rejected").build().unwrap()));
+    let tags = world
+        .s3
+        .get_object_tagging()
+        .bucket(&world.stack.raw_bucket)
+        .key(&clip.key)
+        .send()
+        .await
+        .unwrap();
+    assert!(
+        tags.tag_set.contains(
+            &Tag::builder()
+                .key("reelgate:verdict")
+                .value("rejected")
+                .build()
+                .unwrap()
+        )
+    );
     world.quiet().await;
 }
 
@@ -48,7 +77,12 @@ async fn what_rekognition_does_not_take_is_unsupported_without_a_job() {
     for name in ["hevc.mp4", "two-video-tracks.mp4", "notes.mp4"] {
         let clip = world.upload(name, sample(name), None).await;
         let ended = world.ended(&clip).await;
-        assert_eq!(ended.error.as_deref(), Some("UnsupportedVideo"), "{name}: {:?}", ended.cause);
+        assert_eq!(
+            ended.error.as_deref(),
+            Some("UnsupportedVideo"),
+            "{name}: {:?}",
+            ended.cause
+        );
         assert_eq!(world.approved(&clip.key).await, None);
     }
     assert_eq!(world.aws.rekognition.open_jobs().1, 0);
@@ -58,10 +92,20 @@ async fn what_rekognition_does_not_take_is_unsupported_without_a_job() {
 #[tokio::test(start_paused = true)]
 async fn keys_of_any_unicode_pass_through() {
     let world = World::new().await;
-    for key in ["a b+c%20 🎬 ..clean.mp4", "../up/./x//y.mp4", "tab\tand\u{1}control.mp4", "q?&=#'\"<>.mp4"] {
+    for key in [
+        "a b+c%20 🎬 ..clean.mp4",
+        "../up/./x//y.mp4",
+        "tab\tand\u{1}control.mp4",
+        "q?&=#'\"<>.mp4",
+    ] {
         let clip = world.upload(key, sample(CLEAN), None).await;
         let ended = world.ended(&clip).await;
-        assert_eq!(ended.status, ExecutionStatus::Succeeded, "{key:?}: {:?}", ended.cause);
+        assert_eq!(
+            ended.status,
+            ExecutionStatus::Succeeded,
+            "{key:?}: {:?}",
+            ended.cause
+        );
         assert!(world.approved(key).await.is_some(), "{key:?}");
     }
     world.quiet().await;
@@ -85,7 +129,11 @@ async fn more_videos_than_slots_all_settle_and_never_hold_more_jobs() {
     let world = World::with(&AwsConfig::default(), options).await;
     let mut clips = Vec::new();
     for number in 0..10 {
-        clips.push(world.upload(&format!("burst/{number}.mp4"), sample(CLEAN), None).await);
+        clips.push(
+            world
+                .upload(&format!("burst/{number}.mp4"), sample(CLEAN), None)
+                .await,
+        );
     }
     for clip in &clips {
         assert_eq!(world.ended(clip).await.status, ExecutionStatus::Succeeded);
@@ -97,18 +145,44 @@ async fn more_videos_than_slots_all_settle_and_never_hold_more_jobs() {
 #[tokio::test(start_paused = true)]
 async fn metadata_and_tags_are_kept_and_ours_are_added() {
     let world = World::new().await;
-    let put = world.s3.put_object().bucket(&world.stack.raw_bucket).key("m.mp4").body(sample(CLEAN).into());
-    let put = put.metadata("author", "me").tagging("team=news&reelgate%3Averdict=forged").content_type("application/x-mine");
+    let put = world
+        .s3
+        .put_object()
+        .bucket(&world.stack.raw_bucket)
+        .key("m.mp4")
+        .body(sample(CLEAN).into());
+    let put = put
+        .metadata("author", "me")
+        .tagging("team=news&reelgate%3Averdict=forged")
+        .content_type("application/x-mine");
     let version = put.send().await.unwrap().version_id.unwrap();
     let clip = world.uploaded("m.mp4", &version);
     assert_eq!(world.ended(&clip).await.status, ExecutionStatus::Succeeded);
-    let head = world.s3.head_object().bucket(&world.stack.approved_bucket).key("m.mp4").send().await.unwrap();
+    let head = world
+        .s3
+        .head_object()
+        .bucket(&world.stack.approved_bucket)
+        .key("m.mp4")
+        .send()
+        .await
+        .unwrap();
     let metadata = head.metadata.clone().unwrap();
     assert_eq!(metadata["author"], "me");
     assert_eq!(metadata[workflow::steps::SOURCE_VERSION_ENTRY], version);
     assert_eq!(head.content_type(), Some("video/mp4"));
-    let tags = world.s3.get_object_tagging().bucket(&world.stack.approved_bucket).key("m.mp4").send().await.unwrap();
-    let mut tags: Vec<_> = tags.tag_set.iter().map(|tag| (tag.key.as_str(), tag.value.as_str())).collect();
+    let tags = world
+        .s3
+        .get_object_tagging()
+        .bucket(&world.stack.approved_bucket)
+        .key("m.mp4")
+        .send()
+        .await
+        .unwrap();
+    let mut tags: Vec<_> = tags
+        .tag_set
+        .iter()
+        .map(|tag| (tag.key.as_str(), tag.value.as_str()))
+        .collect();
     tags.sort_unstable();
     assert_eq!(tags, [("reelgate:verdict", "approved"), ("team", "news")]);
 }
@@ -120,7 +194,10 @@ async fn the_newest_version_wins_whatever_the_order_of_verdicts() {
     let first = world.upload("k.mp4", old, None).await;
     world.pass(2).await;
     let second = world.upload("k.mp4", new.clone(), None).await;
-    assert_eq!(world.ended(&second).await.status, ExecutionStatus::Succeeded);
+    assert_eq!(
+        world.ended(&second).await.status,
+        ExecutionStatus::Succeeded
+    );
     assert_eq!(world.ended(&first).await.status, ExecutionStatus::Succeeded);
     assert_eq!(world.approved("k.mp4").await, Some(new));
     world.quiet().await;
@@ -134,9 +211,18 @@ async fn an_overwrite_after_the_scan_began_is_not_published_for_it() {
     while world.aws.rekognition.open_jobs().0 == 0 {
         world.pass(1).await;
     }
-    let second = world.upload("swap.mp4", sample("violent.mp4"), Some("Explicit Nudity:99@0-2")).await;
+    let second = world
+        .upload(
+            "swap.mp4",
+            sample("violent.mp4"),
+            Some("Explicit Nudity:99@0-2"),
+        )
+        .await;
     assert_eq!(world.ended(&first).await.status, ExecutionStatus::Succeeded);
-    assert_eq!(world.ended(&second).await.error.as_deref(), Some("ContentRejected"));
+    assert_eq!(
+        world.ended(&second).await.error.as_deref(),
+        Some("ContentRejected")
+    );
     assert_eq!(world.approved("swap.mp4").await, Some(clean));
 }
 
@@ -145,7 +231,14 @@ async fn a_takedown_stays() {
     let world = World::new().await;
     let clip = world.upload("gone.mp4", sample(CLEAN), None).await;
     world.ended(&clip).await;
-    world.s3.delete_object().bucket(&world.stack.approved_bucket).key("gone.mp4").send().await.unwrap();
+    world
+        .s3
+        .delete_object()
+        .bucket(&world.stack.approved_bucket)
+        .key("gone.mp4")
+        .send()
+        .await
+        .unwrap();
     world.pass(7200).await;
     assert_eq!(world.approved("gone.mp4").await, None);
 }
@@ -166,14 +259,24 @@ async fn a_stopped_execution_is_not_published_and_its_end_is_reported() {
     while world.aws.rekognition.open_jobs().0 == 0 {
         world.pass(1).await;
     }
-    let stop = world.sfn.stop_execution().execution_arn(&clip.execution_arn).error("Operator").cause("changed my mind");
+    let stop = world
+        .sfn
+        .stop_execution()
+        .execution_arn(&clip.execution_arn)
+        .error("Operator")
+        .cause("changed my mind");
     stop.send().await.unwrap();
     world.quiet().await;
     assert_eq!(world.approved(&clip.key).await, None);
     let report = world.report(&clip).await.unwrap();
     assert_eq!(report["closed_status"], "ABORTED");
     assert_eq!(report["published"], false);
-    assert!(report["cause"].as_str().unwrap().contains("changed my mind"));
+    assert!(
+        report["cause"]
+            .as_str()
+            .unwrap()
+            .contains("changed my mind")
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -185,10 +288,21 @@ async fn a_policy_that_is_not_usable_makes_tasks_wait_until_it_is() {
     let world = World::with(&AwsConfig::default(), options).await;
     let clip = world.upload("wait.mp4", sample(CLEAN), None).await;
     world.pass(1200).await;
-    assert_eq!(world.describe(&clip).await.unwrap().status, ExecutionStatus::Running);
+    assert_eq!(
+        world.describe(&clip).await.unwrap().status,
+        ExecutionStatus::Running
+    );
     assert_eq!(world.aws.rekognition.open_jobs().1, 0);
     let policy = workflow::policy::DEFAULT_POLICY.as_bytes().to_vec();
-    world.s3.put_object().bucket(&world.stack.ledger_bucket).key("policy.json").body(policy.into()).send().await.unwrap();
+    world
+        .s3
+        .put_object()
+        .bucket(&world.stack.ledger_bucket)
+        .key("policy.json")
+        .body(policy.into())
+        .send()
+        .await
+        .unwrap();
     assert_eq!(world.ended(&clip).await.status, ExecutionStatus::Succeeded);
     world.quiet().await;
 }

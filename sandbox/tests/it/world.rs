@@ -44,7 +44,10 @@ impl World {
         let aws = aws_with(config);
         let stack = Stack::new(&aws.account, options);
         let steps = InProcess::new(&aws, &stack).unwrap();
-        stack.deploy(&aws, |function| steps.code(function)).await.unwrap();
+        stack
+            .deploy(&aws, |function| steps.code(function))
+            .await
+            .unwrap();
         let sdk = sdk_config(&aws);
         Self {
             s3: aws_sdk_s3::Client::new(&sdk),
@@ -57,7 +60,12 @@ impl World {
 
     /// Uploads bytes with labels in the short form (`Violence:97.5@1.2-4.0, …`).
     pub(crate) async fn upload(&self, key: &str, bytes: Vec<u8>, labels: Option<&str>) -> Uploaded {
-        let mut put = self.s3.put_object().bucket(&self.stack.raw_bucket).key(key).body(ByteStream::from(bytes));
+        let mut put = self
+            .s3
+            .put_object()
+            .bucket(&self.stack.raw_bucket)
+            .key(key)
+            .body(ByteStream::from(bytes));
         if let Some(labels) = labels {
             put = put.metadata("labels", labels);
         }
@@ -77,7 +85,12 @@ impl World {
 
     /// Describes an execution; None if there is none (yet).
     pub(crate) async fn describe(&self, uploaded: &Uploaded) -> Option<DescribeExecutionOutput> {
-        self.sfn.describe_execution().execution_arn(&uploaded.execution_arn).send().await.ok()
+        self.sfn
+            .describe_execution()
+            .execution_arn(&uploaded.execution_arn)
+            .send()
+            .await
+            .ok()
     }
 
     /// Waits until an execution has ended.
@@ -86,14 +99,19 @@ impl World {
         let waiting = async {
             loop {
                 match self.describe(uploaded).await {
-                    Some(described) if described.status != ExecutionStatus::Running => return described,
+                    Some(described) if described.status != ExecutionStatus::Running => {
+                        return described;
+                    }
                     _ => self.pass(1).await,
                 }
             }
         };
         match tokio::time::timeout(PATIENCE, waiting).await {
             Ok(described) => described,
-            Err(_) => panic!("{uploaded:?} has not ended; the ledger holds {:?}", self.keys(&self.stack.ledger_bucket).await),
+            Err(_) => panic!(
+                "{uploaded:?} has not ended; the ledger holds {:?}",
+                self.keys(&self.stack.ledger_bucket).await
+            ),
         }
     }
 
@@ -104,27 +122,53 @@ impl World {
 
     /// The approved object of a key, if there is one.
     pub(crate) async fn approved(&self, key: &str) -> Option<Vec<u8>> {
-        let got = self.s3.get_object().bucket(&self.stack.approved_bucket).key(key).send().await.ok()?;
+        let got = self
+            .s3
+            .get_object()
+            .bucket(&self.stack.approved_bucket)
+            .key(key)
+            .send()
+            .await
+            .ok()?;
         Some(got.body.collect().await.unwrap().to_vec())
     }
 
     /// The report of an execution, if there is one.
     pub(crate) async fn report(&self, uploaded: &Uploaded) -> Option<Value> {
         let key = names::report_key(&uploaded.execution);
-        let got = self.s3.get_object().bucket(&self.stack.ledger_bucket).key(key).send().await.ok()?;
+        let got = self
+            .s3
+            .get_object()
+            .bucket(&self.stack.ledger_bucket)
+            .key(key)
+            .send()
+            .await
+            .ok()?;
         serde_json::from_slice(&got.body.collect().await.unwrap().to_vec()).ok()
     }
 
     /// The keys of a bucket.
     pub(crate) async fn keys(&self, bucket: &str) -> Vec<String> {
-        let listed = self.s3.list_objects_v2().bucket(bucket).send().await.unwrap();
-        listed.contents().iter().filter_map(|object| object.key().map(str::to_owned)).collect()
+        let listed = self
+            .s3
+            .list_objects_v2()
+            .bucket(bucket)
+            .send()
+            .await
+            .unwrap();
+        listed
+            .contents()
+            .iter()
+            .filter_map(|object| object.key().map(str::to_owned))
+            .collect()
     }
 
     /// Slots and records that the ledger holds: none once all is settled.
     pub(crate) async fn open_work(&self) -> Vec<String> {
         let keys = self.keys(&self.stack.ledger_bucket).await;
-        keys.into_iter().filter(|key| key.starts_with("slots/") || key.starts_with("jobs/")).collect()
+        keys.into_iter()
+            .filter(|key| key.starts_with("slots/") || key.starts_with("jobs/"))
+            .collect()
     }
 
     /// Waits until nothing is left to do for anything.
