@@ -64,7 +64,7 @@ pub(crate) struct Message {
 
 /// A message as one ReceiveMessage got it.
 #[derive(Debug, Clone)]
-pub struct Received {
+pub(crate) struct Received {
     /// What DeleteMessage takes.
     pub(crate) receipt: String,
     pub(crate) message: Message,
