@@ -175,6 +175,12 @@ impl Lambda {
         stats::collect(self)
     }
 
+    /// The ids of the live environments, as they stand in AWS_LAMBDA_RUNTIME_API.
+    #[must_use]
+    pub fn environment_ids(&self) -> Vec<String> {
+        self.lock_processes().keys().cloned().collect()
+    }
+
     /// Stops all environments: processes get SIGTERM, then are killed after two seconds. Nothing starts afterwards, and
     /// what is still queued is dropped.
     pub async fn shut_down(&self) {
