@@ -162,7 +162,9 @@ fn command(lambda: &Lambda, config: &FunctionConfig, id: &str) -> Result<Command
         .env("PATH", PATH)
         .env("LANG", "en_US.UTF-8")
         .env("TZ", ":UTC")
-        .env("AWS_LAMBDA_RUNTIME_API", format!("{address}/{id}"))
+        // AWS gives host and port alone; with a path, URL parsers insist on the scheme. Clients that take this variable
+        // for a URL's authority (other than `lambda_runtime`'s, which takes both) do not work here.
+        .env("AWS_LAMBDA_RUNTIME_API", format!("http://{address}/{id}"))
         .env("AWS_LAMBDA_FUNCTION_NAME", &config.name)
         .env("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST")
         .env(
