@@ -78,9 +78,7 @@ impl Session {
             &config,
         );
         aws.lambda
-            .set_log_sink(Arc::new(move |function: &str, line: &str| {
-                logs.line(function, line)
-            }));
+            .set_log_sink(LogSink::Folder(logs.to_owned()));
         let server = Server::start(aws.clone(), port)
             .await
             .with_context(|| format!("the endpoint cannot listen at port {port} of 127.0.0.1"))?;
