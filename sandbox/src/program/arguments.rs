@@ -233,10 +233,7 @@ mod tests {
     fn bad_values_are_refused_with_what_is_expected() {
         refused(&["--speed", "0"], "expected a number from 0.01 to 10000");
         refused(&["--speed", "NaN"], "expected a number from 0.01 to 10000");
-        refused(
-            &["--job-seconds", "1x"],
-            "expected seconds from 0 to 86400",
-        );
+        refused(&["--job-seconds", "1x"], "expected seconds from 0 to 86400");
         refused(&["--max-jobs", "1001"], "1001 is not in 0..=1000");
         refused(&["--concurrency", "0"], "0 is not in 1..=100000");
         refused(&["serve", "--port", "65536"], "65536");

@@ -95,7 +95,7 @@ async fn through(
             Err(error) => Err(error).context("signals cannot be waited for"),
         },
     };
-    session.shut_down().await;
+    drop(session);
     Ok(videos
         .iter()
         .zip(outcomes?)
