@@ -323,7 +323,7 @@ fn variables(lambda: &Lambda, config: &FunctionConfig, id: &str) -> BTreeMap<Str
     let address = lambda
         .lock()
         .runtime_api
-        .map(|address| format!("{address}/{id}"))
+        .map(|address| format!("http://{address}/{id}"))
         .unwrap_or_default();
     let defined = [
         ("AWS_LAMBDA_RUNTIME_API", address),

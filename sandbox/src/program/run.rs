@@ -95,7 +95,7 @@ async fn through(
             Err(error) => Err(error).context("signals cannot be waited for"),
         },
     };
-    drop(session);
+    session.shut_down().await;
     Ok(videos
         .iter()
         .zip(outcomes?)

@@ -41,6 +41,7 @@ pub(super) async fn serve(options: &Options, serve: &Serve) -> anyhow::Result<()
         },
         Err(error) => Err(error),
     };
+    session.shut_down().await;
     result
 }
 

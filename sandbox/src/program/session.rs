@@ -1,12 +1,14 @@
 //! A sandbox with the gate deployed, and an operator's clients of it.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use anyhow::Context as _;
 use time::OffsetDateTime;
 use workflow::policy::ModerationPolicy;
 
 use super::arguments::Options;
+use super::logs::Logs;
 use super::settings::settings;
 use crate::account::Account;
 use crate::aws::{Aws, AwsConfig};
@@ -39,8 +41,7 @@ pub(super) struct Session {
     pub(super) operator: Operator,
     /// Where the endpoint is.
     pub(super) endpoint_url: String,
-    /// Stops the functions' processes and the endpoint when dropped.
-    _server: Server,
+    server: Server,
     /// Unpacked archives live as long as this.
     _programs: Programs,
 }
@@ -59,6 +60,7 @@ impl Session {
     ) -> anyhow::Result<Self> {
         let policy = policy(options.policy.as_deref())?;
         let programs = programs(options.functions.as_deref())?;
+        let logs = Logs::new(logs)?;
         let clock = Clock::new(now(), speed);
         let config = AwsConfig {
             account_concurrency: usize::try_from(options.concurrency)?,
@@ -75,7 +77,10 @@ impl Session {
             SharedRng::seeded(options.seed),
             &config,
         );
-        aws.lambda.set_log_dir(logs.to_owned());
+        aws.lambda
+            .set_log_sink(Arc::new(move |function: &str, line: &str| {
+                logs.line(function, line)
+            }));
         let server = Server::start(aws.clone(), port)
             .await
             .with_context(|| format!("the endpoint cannot listen at port {port} of 127.0.0.1"))?;
@@ -107,7 +112,7 @@ impl Session {
             aws,
             stack,
             endpoint_url,
-            _server: server,
+            server,
             _programs: programs,
         })
     }
@@ -132,6 +137,12 @@ impl Session {
             Err(error) if error.code() == Some("NoSuchKey") => Ok(None),
             Err(error) => Err(error).with_context(context),
         }
+    }
+
+    /// Stops the functions' processes, then the endpoint.
+    pub(super) async fn shut_down(self) {
+        self.aws.lambda.shut_down().await;
+        self.server.shut_down().await;
     }
 }
 
