@@ -58,14 +58,13 @@ def write(name, rows, **job):
     with open(name, "w") as out:
         out.write('{\n  "modelVersion": "7.0",\n  "labels": [\n    ' + body + "\n  ]" + extra + "\n}\n")
 
-# Six seconds are 12 moments at two a second. Each label is emitted with its parents, so the long list below is some
-# 1,500 rows of GetContentModeration: two pages.
+# 480 short sightings that do not touch, so that neither moments nor segments merge. Each is reported with its two parents:
+# some 1,440 rows, two pages.
 rows = []
-for moment in range(12):
-    start = moment / 2
-    for n in range(40):
-        rows.append({"name": "Weapon Violence", "confidence": round(70 + (moment * 40 + n) % 280 / 10, 1),
-                     "start": round(start + n / 100, 2)})
+for n in range(480):
+    start = round(n / 80, 4)
+    rows.append({"name": "Weapon Violence", "confidence": round(70 + n * 7 % 280 / 10, 1),
+                 "start": round(start, 3), "end": round(start + 0.005, 3)})
 rows.append({"name": "Explosions and Blasts", "confidence": 99.1, "start": 2.0, "end": 3.5})
 rows.append({"name": "Drinking", "confidence": 61.5, "start": 4.0, "end": 4.5,
              "contentTypes": [{"name": "Animated", "confidence": 88.0}]})
