@@ -75,13 +75,13 @@ impl LogFolder {
     /// # Errors
     /// When no temporary folder can be made.
     pub(super) fn new(named: Option<&Path>) -> anyhow::Result<Self> {
-        Ok(match named {
-            Some(folder) => Self::Named(folder.to_owned()),
-            None => {
-                let builder = tempfile::Builder::new().prefix("reelgate-logs-").tempdir();
-                Self::Temporary(builder.context("no folder for logs can be made")?)
-            }
-        })
+        if let Some(folder) = named {
+            return Ok(Self::Named(folder.to_owned()));
+        }
+        let folder = tempfile::Builder::new().prefix("reelgate-logs-").tempdir();
+        Ok(Self::Temporary(
+            folder.context("no folder for logs can be made")?,
+        ))
     }
 
     /// Where it is.

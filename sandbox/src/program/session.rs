@@ -17,7 +17,7 @@ use crate::rekognition;
 use crate::rng::SharedRng;
 use crate::server::Server;
 use crate::stack::functions::{Folder, Programs};
-use crate::stack::{Stack, StackOptions};
+use crate::stack::{Function, Stack, StackOptions};
 
 /// Objects larger than this many bytes are kept on disk.
 const SPILL_BYTES: usize = 8 << 20;
@@ -79,7 +79,7 @@ impl Session {
         );
         aws.lambda
             .set_log_sink(Arc::new(move |function: &str, line: &str| {
-                logs.line(function, line)
+                logs.line(function, line);
             }));
         let server = Server::start(aws.clone(), port)
             .await
@@ -137,6 +137,15 @@ impl Session {
             Err(error) if error.code() == Some("NoSuchKey") => Ok(None),
             Err(error) => Err(error).with_context(context),
         }
+    }
+
+    /// Whether the events of that many uploads were ingested, and S3's test event before them.
+    pub(super) fn ingested(&self, uploads: u64) -> bool {
+        let stats = self.aws.lambda.stats();
+        let name = self.stack.function_name(Function::IngestTrigger);
+        stats
+            .get(&name)
+            .is_some_and(|ingest| ingest.running == 0 && ingest.invocations > uploads)
     }
 
     /// Stops the functions' processes, then the endpoint.
