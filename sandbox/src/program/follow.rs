@@ -95,17 +95,20 @@ impl Follower<'_> {
     fn uploaded(&mut self, index: usize, execution: String) {
         let now = Instant::now();
         self.tracks[index].uploaded = Some((execution, now));
-        match self.videos[index].decided() {
-            Some((verdict, why)) => self.settle(index, Outcome::of(verdict, why.to_owned())),
-            None => self.stage(index, Stage::Uploaded),
-        }
+        self.stage(index, Stage::Uploaded);
     }
 
     /// Looks at every execution that is not settled.
     async fn look(&mut self) -> anyhow::Result<()> {
-        if self.tracks.iter().all(|track| track.uploaded.is_none()) {
+        let uploads = self
+            .tracks
+            .iter()
+            .filter(|track| track.uploaded.is_some())
+            .count();
+        if uploads == 0 {
             return Ok(());
         }
+        let ingested = self.session.ingested(u64::try_from(uploads)?);
         let statuses = self.session.executions().await?;
         let records = self.session.records().await?;
         for index in 0..self.tracks.len() {
@@ -115,7 +118,13 @@ impl Follower<'_> {
             };
             let execution = execution.clone();
             match statuses.get(&execution) {
-                None => {}
+                None => {
+                    if let Some((verdict, why)) = self.videos[index].decided()
+                        && ingested
+                    {
+                        self.settle(index, Outcome::of(verdict, why.to_owned()));
+                    }
+                }
                 Some(ExecutionStatus::Running) => {
                     let stage = self.running(&execution, &records).await?;
                     self.stage(index, stage);

@@ -90,7 +90,7 @@ pub(super) async fn of_execution(
     execution: &str,
     reports: &Path,
 ) -> anyhow::Result<Option<Outcome>> {
-    let Some((report, path)) = fetch_report(session, execution, reports).await? else {
+    let Some((report, path)) = fetch_report(session, video, execution, reports).await? else {
         return Ok(None);
     };
     let described = session
@@ -218,9 +218,10 @@ async fn same_bytes(object: impl tokio::io::AsyncRead, path: &Path) -> std::io::
     }
 }
 
-/// Reads the report and copies it and its cues; None if there is none yet.
+/// Reads the report and copies it and its cues, named after the video; None if there is none yet.
 async fn fetch_report(
     session: &Session,
+    video: &Video,
     execution: &str,
     reports: &Path,
 ) -> anyhow::Result<Option<(Report, PathBuf)>> {
@@ -229,7 +230,7 @@ async fn fetch_report(
     };
     let report: Report = serde_json::from_slice(&json)
         .with_context(|| format!("the report of {execution} is malformed"))?;
-    let path = reports.join(format!("{execution}.json"));
+    let path = reports.join(format!("{}.json", video.key));
     let write = |path: PathBuf, bytes: Vec<u8>| async move {
         tokio::fs::write(&path, bytes).await.with_context(|| {
             format!(
@@ -240,7 +241,7 @@ async fn fetch_report(
     };
     write(path.clone(), json).await?;
     if let Some(cues) = session.ledger_object(&names::vtt_key(execution)).await? {
-        write(reports.join(format!("{execution}.vtt")), cues).await?;
+        write(reports.join(format!("{}.vtt", video.key)), cues).await?;
     }
     Ok(Some((report, path)))
 }

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
+use tokio::time::Instant;
 
 use super::arguments::{Arguments, Options};
 use super::follow::follow;
@@ -20,10 +21,20 @@ use super::videos::{Video, videos};
 const SPEED: f64 = 60.0;
 
 /// Real time without any change after which something is stuck, whatever the speed.
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_mins(2);
 
 /// Longest time, in the sandbox's own, in which nothing need change: the longest job that the gate takes, and its retries.
-const LONGEST_JOB: Duration = Duration::from_secs(8 * 3600);
+const LONGEST_JOB: Duration = Duration::from_hours(8);
+
+/// What came of taking videos through the gate.
+struct Passage {
+    rows: Vec<Row>,
+    /// Real time from the first upload until the last video was settled.
+    elapsed: Duration,
+    /// The most moderation jobs that were open at once.
+    jobs_peak: usize,
+    ledger_bucket: String,
+}
 
 /// Uploads the videos, waits for their outcomes and tells them. Returns whether all were as expected.
 ///
@@ -48,8 +59,8 @@ pub(super) async fn run(arguments: &Arguments) -> anyhow::Result<bool> {
         &reports,
     )
     .await;
-    let rows = match result {
-        Ok(rows) => rows,
+    let passage = match result {
+        Ok(passage) => passage,
         Err(error) => {
             return Err(error.context(format!(
                 "the functions' logs are in {}",
@@ -57,12 +68,14 @@ pub(super) async fn run(arguments: &Arguments) -> anyhow::Result<bool> {
             )));
         }
     };
-    let as_expected = rows.iter().all(|row| row.problems.is_empty());
-    let mut text = table(&rows);
-    let _ = writeln!(text, "\n{}", summary(&rows));
+    let as_expected = passage.rows.iter().all(|row| row.problems.is_empty());
+    let mut text = table(&passage.rows);
+    let _ = writeln!(text, "\n{}", summary(&passage.rows));
+    let _ = writeln!(text, "{}", pace(&passage, speed, options.max_jobs));
     let _ = writeln!(
         text,
-        "Sandbox time ran {speed} times as fast as real time. Reports are in {}, with cues for players (.vtt).",
+        "Reports, and cues for players (.vtt), were copied from s3://{}/reports/ to {}",
+        passage.ledger_bucket,
         reports.display()
     );
     if !as_expected || options.log_dir.is_some() {
@@ -85,8 +98,9 @@ async fn through(
     labels: &Path,
     logs: &Path,
     reports: &Path,
-) -> anyhow::Result<Vec<Row>> {
+) -> anyhow::Result<Passage> {
     let session = Session::start(options, speed, 0, labels, logs).await?;
+    let started = Instant::now();
     let patience = PATIENCE + LONGEST_JOB.div_f64(speed);
     let outcomes = tokio::select! {
         outcomes = follow(&session, videos, reports, patience) => outcomes,
@@ -95,12 +109,21 @@ async fn through(
             Err(error) => Err(error).context("signals cannot be waited for"),
         },
     };
+    let elapsed = started.elapsed();
+    let (_, jobs_peak) = session.aws.rekognition.open_jobs();
+    let ledger_bucket = session.stack.ledger_bucket.clone();
     session.shut_down().await;
-    Ok(videos
+    let rows = videos
         .iter()
         .zip(outcomes?)
         .map(|(video, outcome)| row(video, outcome))
-        .collect())
+        .collect();
+    Ok(Passage {
+        rows,
+        elapsed,
+        jobs_peak,
+        ledger_bucket,
+    })
 }
 
 fn row(video: &Video, outcome: Outcome) -> Row {
@@ -129,6 +152,17 @@ fn summary(rows: &[Row]) -> String {
     } else {
         format!("{videos}, {bad} not as it should be: see the rows marked ✗.")
     }
+}
+
+/// How long it took, and how many jobs it took at once.
+fn pace(passage: &Passage, speed: f64, max_jobs: u32) -> String {
+    let seconds = passage.elapsed.as_secs_f64();
+    let sandbox_seconds = seconds * speed;
+    format!(
+        "It took {seconds:.1} s: {sandbox_seconds:.0} s of the sandbox's time at speed {speed}, with at most {} of {max_jobs} \
+         moderation jobs open at once.",
+        passage.jobs_peak
+    )
 }
 
 fn reports_folder(named: Option<&Path>) -> anyhow::Result<PathBuf> {
@@ -178,6 +212,20 @@ mod tests {
         assert_eq!(
             summary(&[row]),
             "1 video, 1 not as it should be: see the rows marked ✗."
+        );
+    }
+
+    #[test]
+    fn the_pace_is_told_in_both_times() {
+        let passage = Passage {
+            rows: Vec::new(),
+            elapsed: Duration::from_millis(1500),
+            jobs_peak: 3,
+            ledger_bucket: String::new(),
+        };
+        assert_eq!(
+            pace(&passage, 60.0, 20),
+            "It took 1.5 s: 90 s of the sandbox's time at speed 60, with at most 3 of 20 moderation jobs open at once."
         );
     }
 

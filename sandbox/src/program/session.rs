@@ -1,23 +1,22 @@
 //! A sandbox with the gate deployed, and an operator's clients of it.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use anyhow::Context as _;
 use time::OffsetDateTime;
 use workflow::policy::ModerationPolicy;
 
 use super::arguments::Options;
-use super::logs::Logs;
 use super::settings::settings;
 use crate::account::Account;
 use crate::aws::{Aws, AwsConfig};
 use crate::clock::Clock;
+use crate::lambda::LogSink;
 use crate::rekognition;
 use crate::rng::SharedRng;
 use crate::server::Server;
 use crate::stack::functions::{Folder, Programs};
-use crate::stack::{Stack, StackOptions};
+use crate::stack::{Function, Stack, StackOptions};
 
 /// Objects larger than this many bytes are kept on disk.
 const SPILL_BYTES: usize = 8 << 20;
@@ -60,7 +59,6 @@ impl Session {
     ) -> anyhow::Result<Self> {
         let policy = policy(options.policy.as_deref())?;
         let programs = programs(options.functions.as_deref())?;
-        let logs = Logs::new(logs)?;
         let clock = Clock::new(now(), speed);
         let config = AwsConfig {
             account_concurrency: usize::try_from(options.concurrency)?,
@@ -77,8 +75,7 @@ impl Session {
             SharedRng::seeded(options.seed),
             &config,
         );
-        aws.lambda
-            .set_log_sink(LogSink::Folder(logs.to_owned()));
+        aws.lambda.set_log_sink(LogSink::Folder(logs.to_owned()));
         let server = Server::start(aws.clone(), port)
             .await
             .with_context(|| format!("the endpoint cannot listen at port {port} of 127.0.0.1"))?;
@@ -135,6 +132,16 @@ impl Session {
             Err(error) if error.code() == Some("NoSuchKey") => Ok(None),
             Err(error) => Err(error).with_context(context),
         }
+    }
+
+    /// Whether the events of that many uploads were ingested, and S3's test event before them.
+    pub(super) fn ingested(&self, uploads: u64) -> bool {
+        let stats = self.aws.lambda.stats();
+        let name = self.stack.function_name(Function::IngestTrigger);
+        stats
+            .functions
+            .get(&name)
+            .is_some_and(|ingest| ingest.running == 0 && ingest.invocations > uploads)
     }
 
     /// Stops the functions' processes, then the endpoint.

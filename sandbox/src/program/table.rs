@@ -122,7 +122,7 @@ mod tests {
                 .map(|name| (name.to_owned(), 97.46))
                 .to_vec(),
             elapsed: Duration::from_millis(3120),
-            scanned: Some(Duration::from_millis(1000)),
+            scanned: Some(Duration::from_secs(1)),
             report: Some(PathBuf::from("reports/a.json")),
             ..Outcome::of(Verdict::Rejected, "Violence 97.5% at 0:01-0:04".to_owned())
         };

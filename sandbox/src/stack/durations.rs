@@ -44,8 +44,8 @@ pub struct Durations {
     pub sweep_window: Duration,
 }
 
-const MINUTE: Duration = Duration::from_secs(60);
-const DAY: Duration = Duration::from_secs(86_400);
+const MINUTE: Duration = Duration::from_mins(1);
+const DAY: Duration = Duration::from_hours(24);
 
 impl Durations {
     /// The durations for a sandbox whose own time runs `speed` times as fast as real time.
@@ -63,17 +63,17 @@ impl Durations {
             worker_timeout: floor(5 * MINUTE, 5000).max(2 * (poll + work)),
             settle_timeout: floor(15 * MINUTE, 5000),
             tick_age: floor(MINUTE, 1000),
-            event_age: floor(Duration::from_secs(6 * 3600), 120_000),
+            event_age: floor(Duration::from_hours(6), 120_000),
             tick: floor(MINUTE, 500),
             sweep: floor(DAY, 5000),
             heartbeat: floor(5 * MINUTE, 5000),
-            task_timeout: floor(Duration::from_secs(12 * 3600), 60_000),
+            task_timeout: floor(Duration::from_hours(12), 60_000),
             machine_timeout: floor(30 * DAY, 600_000),
             poll,
             work,
             lease_margin: floor(MINUTE, 1000),
             overdue: floor(5 * MINUTE, 2000),
-            leftovers: floor(Duration::from_secs(3600), 5000),
+            leftovers: floor(Duration::from_hours(1), 5000),
             late_copy: floor(15 * MINUTE, 5000),
             sweep_window: floor(14 * DAY, 600_000),
         }
