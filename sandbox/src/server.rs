@@ -62,12 +62,19 @@ impl Server {
     }
 }
 
+impl Server {
+    /// Takes no more connections, and ends all functions.
+    pub async fn shut_down(self) {
+        self.aws.lambda.shut_down().await;
+    }
+}
+
 impl Drop for Server {
     fn drop(&mut self) {
         for listener in &self.listeners {
             listener.abort();
         }
-        self.aws.lambda.shut_down();
+        self.aws.lambda.end_environments();
     }
 }
 

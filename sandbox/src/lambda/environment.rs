@@ -10,7 +10,7 @@ use serde_json::Value;
 use tokio::io::{AsyncBufReadExt as _, AsyncRead, BufReader};
 use tokio::sync::{mpsc, oneshot, watch};
 
-use super::{Code, FunctionConfig, FunctionError, Invocation, Lambda};
+use super::{Code, FunctionConfig, FunctionError, Invocation, Lambda, LogSink};
 
 /// How long an environment may take to ask for its first invocation (Lambda developer guide, "Lambda runtime environment
 /// lifecycle"). Not divided by the speed: a real process starts no faster for it.
@@ -278,13 +278,9 @@ fn start(lambda: &Arc<Lambda>, config: &FunctionConfig) -> Result<Arc<Environmen
     let mut child = command.spawn().map_err(|error| {
         invalid_entrypoint(format!("{} does not start: {error}", program.display()))
     })?;
-    let log = lambda
-        .lock()
-        .log_dir
-        .as_ref()
-        .map(|folder| folder.join(format!("{}.log", config.name)));
-    forward(child.stdout.take(), log.clone());
-    forward(child.stderr.take(), log);
+    let sink = lambda.lock().log_sink.clone();
+    forward(child.stdout.take(), &config.name, sink.clone());
+    forward(child.stderr.take(), &config.name, sink);
     let (invocations, next) = mpsc::unbounded_channel();
     let environment = Arc::new(Environment {
         id: id.clone(),
@@ -357,28 +353,20 @@ fn variables(lambda: &Lambda, config: &FunctionConfig, id: &str) -> BTreeMap<Str
     variables
 }
 
-/// Appends what a process prints to its function's log.
+/// Hands on what a process prints, line by line.
 fn forward(
     output: Option<impl AsyncRead + Unpin + Send + 'static>,
-    log: Option<std::path::PathBuf>,
+    function: &str,
+    sink: Option<LogSink>,
 ) {
     let Some(output) = output else { return };
+    let function = function.to_owned();
     tokio::spawn(async move {
         let mut lines = BufReader::new(output).lines();
         while let Ok(Some(line)) = lines.next_line().await {
-            let Some(log) = &log else { continue };
-            if let Err(error) = append(log, &line) {
-                tracing::warn!(log = %log.display(), %error, "function's output not kept");
+            if let Some(sink) = &sink {
+                sink(&function, &line);
             }
         }
     });
-}
-
-fn append(log: &std::path::Path, line: &str) -> std::io::Result<()> {
-    use std::io::Write as _;
-    let mut file = std::fs::OpenOptions::new()
-        .create(true)
-        .append(true)
-        .open(log)?;
-    writeln!(file, "{line}")
 }

@@ -32,6 +32,9 @@ use queue::QueuedEvent;
 /// Largest payload of an asynchronous invocation, in bytes (Lambda API reference, Invoke: 1 MB).
 const EVENT_BYTES_MAX: usize = 1024 * 1024;
 
+/// Takes the lines that functions print: the function's name, and the line.
+pub type LogSink = Arc<dyn Fn(&str, &str) + Send + Sync>;
+
 /// The functions.
 pub struct Lambda {
     account: Account,
@@ -52,7 +55,7 @@ struct State {
     /// Counts events, for the order of their arrival.
     arrivals: u64,
     runtime_api: Option<SocketAddr>,
-    log_dir: Option<PathBuf>,
+    log_sink: Option<LogSink>,
 }
 
 struct Function {
@@ -205,9 +208,9 @@ impl Lambda {
         self.lock().runtime_api = Some(address);
     }
 
-    /// Folder that gets what the functions print, one file a function. Without one their output is dropped.
-    pub fn set_log_dir(&self, folder: PathBuf) {
-        self.lock().log_dir = Some(folder);
+    /// Takes every line that a function prints, with the function's name. Without a sink their output is dropped.
+    pub fn set_log_sink(&self, sink: LogSink) {
+        self.lock().log_sink = Some(sink);
     }
 
     /// What each function did so far.
@@ -260,7 +263,13 @@ impl Lambda {
     }
 
     /// Ends all environments. Invocations under way end with them.
-    pub fn shut_down(&self) {
+    pub async fn shut_down(&self) {
+        self.end_environments();
+        // Their processes are reaped by tasks of their own, which get their turn here.
+        tokio::task::yield_now().await;
+    }
+
+    pub(crate) fn end_environments(&self) {
         let environments = std::mem::take(&mut self.lock().environments);
         for environment in environments.into_values() {
             environment.end();

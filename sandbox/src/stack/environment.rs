@@ -32,7 +32,7 @@ impl Stack {
             .collect()
     }
 
-    fn gate_variables(&self, speed: f64) -> [(&'static str, String); 16] {
+    fn gate_variables(&self, speed: f64) -> [(&'static str, String); 17] {
         let durations = Durations::new(speed);
         let options = &self.options;
         let ms = |duration: Duration| duration.div_f64(speed).as_millis().max(1).to_string();
@@ -53,6 +53,7 @@ impl Stack {
             ("WORK_MS", ms(durations.work)),
             ("LEASE_MARGIN_MS", ms(durations.lease_margin)),
             ("OVERDUE_MS", ms(durations.overdue)),
+            ("TICK_MS", ms(durations.tick)),
             ("LEFTOVERS_MS", ms(durations.leftovers)),
             ("LATE_COPY_MS", ms(durations.late_copy)),
             ("SWEEP_WINDOW_MS", ms(durations.sweep_window)),

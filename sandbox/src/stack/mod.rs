@@ -6,6 +6,7 @@
 pub mod durations;
 mod environment;
 pub mod functions;
+pub mod in_process;
 mod resources;
 mod template;
 

@@ -190,7 +190,10 @@ async fn waiting(
 /// Reads all records. One that is not readable is logged and left alone; the rest goes on.
 pub(crate) async fn read_records(gate: &Gate) -> Result<Vec<Stored<Record>>, StepError> {
     let keys = gate.ledger.list(names::JOBS_PREFIX).await?;
-    let reads = keys.iter().map(|key| gate.ledger.get::<Record>(key));
+    let reads: Vec<_> = keys
+        .iter()
+        .map(|key| gate.ledger.get::<Record>(key))
+        .collect();
     let results: Vec<_> = futures::stream::iter(reads)
         .buffered(READS_AT_ONCE)
         .collect()

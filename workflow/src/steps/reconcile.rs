@@ -78,17 +78,18 @@ impl Reconciler {
         measure(gate, &records);
         let closed = self.closed(&records, &running.names, &mut done).await;
         let looks = looks(gate, &records, &closed);
-        let works = records.into_iter().map(|stored| {
+        let mut works = Vec::new();
+        for stored in records {
             let described = closed.get(&stored.value.execution);
             let look = looks.contains(&stored.value.execution);
-            async move {
+            works.push(async move {
                 let execution_arn = stored.value.execution_arn.clone();
                 (
                     execution_arn,
                     self.record(deadline, stored, described, look).await,
                 )
-            }
-        });
+            });
+        }
         let results: Vec<_> = futures::stream::iter(works)
             .buffer_unordered(RECORDS_AT_ONCE)
             .collect()
@@ -256,12 +257,16 @@ fn crosses(now_ms: i64, interval_ms: i64, period_ms: i64) -> bool {
 
 /// Sends the heartbeat of every attached record.
 async fn heartbeat_all(gate: &Gate, records: &[Stored<Record>]) -> usize {
-    let beats = records
-        .iter()
-        .filter(|stored| stored.value.phase != Phase::Sent)
-        .filter_map(|stored| Some((stored, stored.value.token.as_ref()?.secret.clone())))
-        .map(|(stored, token)| async move {
-            match heartbeat(gate, stored, &token).await {
+    let mut beats = Vec::new();
+    for stored in records {
+        let Some(token) = &stored.value.token else {
+            continue;
+        };
+        if stored.value.phase == Phase::Sent {
+            continue;
+        }
+        beats.push(async move {
+            match heartbeat(gate, stored, &token.secret).await {
                 Ok(()) => 1,
                 Err(error) => {
                     let execution_arn = &stored.value.execution_arn;
@@ -270,6 +275,7 @@ async fn heartbeat_all(gate: &Gate, records: &[Stored<Record>]) -> usize {
                 }
             }
         });
+    }
     futures::stream::iter(beats)
         .buffer_unordered(HEARTBEATS_AT_ONCE)
         .fold(0, |sum, sent| async move { sum + sent })

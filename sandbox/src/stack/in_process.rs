@@ -1,0 +1,141 @@
+//! The functions as handlers in this process: the same code, SDK clients and configuration as the Lambdas, on the sandbox's clock
+//! and randomness.
+
+use std::sync::Arc;
+
+use aws_credential_types::Credentials;
+use aws_sdk_s3::config::{BehaviorVersion, Region, SharedCredentialsProvider};
+use aws_smithy_async::rt::sleep::TokioSleep;
+use aws_types::SdkConfig;
+use futures::FutureExt as _;
+use futures::future::BoxFuture;
+use serde_json::Value;
+use workflow::clock::{Clock, Deadline, Nonces};
+use workflow::config::{AnnouncerConfig, ConfigError, GateConfig, IngestConfig};
+use workflow::gate::Gate;
+use workflow::steps::Announcer;
+use workflow::steps::ingest::Ingest;
+use workflow::steps::reconcile::Reconciler;
+
+use super::{Function, Stack};
+use crate::aws::Aws;
+use crate::connector::Connector;
+use crate::lambda::{Code, FunctionError, Handler, Invocation};
+use crate::rng::SharedRng;
+
+/// Everything that the four functions work with, in this process.
+#[derive(Clone)]
+pub struct InProcess {
+    ingest: Ingest,
+    reconciler: Reconciler,
+}
+
+impl InProcess {
+    /// The functions of a stack, calling `aws` through the SDKs' own clients.
+    ///
+    /// # Errors
+    /// [`ConfigError`] if the stack's environment is not one that the Lambdas would start with.
+    pub fn new(aws: &Aws, stack: &Stack) -> Result<Self, ConfigError> {
+        let variables = stack.environment(Function::Reconciler, aws.clock.speed());
+        let lookup = |name: &str| variables.get(name).cloned();
+        let sdk = sdk_config(aws);
+        let gate = Gate::new(
+            GateConfig::from_vars(lookup)?,
+            aws_sdk_s3::Client::new(&sdk),
+            aws_sdk_sfn::Client::new(&sdk),
+            aws_sdk_rekognition::Client::new(&sdk),
+            Arc::new(SandboxClock(aws.clock.clone())),
+            Arc::new(SandboxNonces(aws.rng.clone())),
+        );
+        let ingest = Ingest {
+            config: IngestConfig::from_vars(lookup)?,
+            sfn: gate.sfn.clone(),
+        };
+        let announcer = Announcer {
+            sns: aws_sdk_sns::Client::new(&sdk),
+            topic_arn: AnnouncerConfig::from_vars(lookup)?.decisions_topic_arn,
+        };
+        Ok(Self {
+            ingest,
+            reconciler: Reconciler { gate, announcer },
+        })
+    }
+
+    /// What the steps work with, for tests that call one directly.
+    #[must_use]
+    pub fn reconciler(&self) -> &Reconciler {
+        &self.reconciler
+    }
+
+    /// What a function runs.
+    #[must_use]
+    pub fn code(&self, function: Function) -> Code {
+        Code::Handler(Arc::new(InProcessFunction {
+            function,
+            deps: self.clone(),
+        }))
+    }
+}
+
+/// Configuration of SDK clients whose every call ends in `aws`.
+#[must_use]
+pub fn sdk_config(aws: &Aws) -> SdkConfig {
+    let credentials = Credentials::from_keys("AKIDSANDBOX", "sandbox", None);
+    SdkConfig::builder()
+        .behavior_version(BehaviorVersion::latest())
+        .region(Region::new(aws.account.region.clone()))
+        .credentials_provider(SharedCredentialsProvider::new(credentials))
+        // An address, so that S3 requests are path-style; nothing listens there, and nothing asks.
+        .endpoint_url("http://127.0.0.1:1")
+        .sleep_impl(TokioSleep::new())
+        .http_client(Connector::new(aws.clone()))
+        .build()
+}
+
+struct InProcessFunction {
+    function: Function,
+    deps: InProcess,
+}
+
+impl Handler for InProcessFunction {
+    fn invoke(&self, invocation: Invocation) -> BoxFuture<'static, Result<Value, FunctionError>> {
+        let (function, deps) = (self.function, self.deps.clone());
+        async move {
+            let deadline = Deadline {
+                at_ms: invocation.deadline_ms,
+            };
+            let (event, gate) = (&invocation.payload, &deps.reconciler.gate);
+            let result = match function {
+                Function::IngestTrigger => ingest_trigger::handle(&deps.ingest, event).await,
+                Function::ActivityWorker => activity_worker::handle(gate, deadline, event).await,
+                Function::ModerationCallback => {
+                    moderation_callback::handle(gate, deadline, event).await
+                }
+                Function::Reconciler => reconciler::handle(&deps.reconciler, deadline, event).await,
+            };
+            result.map_err(|error| FunctionError {
+                error_type: error.name.to_owned(),
+                message: error.message,
+            })
+        }
+        .boxed()
+    }
+}
+
+#[derive(Debug)]
+struct SandboxClock(crate::clock::Clock);
+
+impl Clock for SandboxClock {
+    fn now_ms(&self) -> i64 {
+        self.0.now_ms()
+    }
+}
+
+#[derive(Debug)]
+struct SandboxNonces(SharedRng);
+
+impl Nonces for SandboxNonces {
+    fn nonce(&self) -> String {
+        self.0.hex(16)
+    }
+}

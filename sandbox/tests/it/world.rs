@@ -1,0 +1,191 @@
+//! A deployed gate on paused time: upload, wait, look.
+
+use std::time::Duration;
+
+use aws_sdk_s3::primitives::ByteStream;
+use aws_sdk_sfn::operation::describe_execution::DescribeExecutionOutput;
+use aws_sdk_sfn::types::ExecutionStatus;
+use sandbox::aws::{Aws, AwsConfig};
+use sandbox::stack::in_process::{InProcess, sdk_config};
+use sandbox::stack::{Stack, StackOptions};
+use serde_json::Value;
+use workflow::names;
+
+use crate::support::aws_with;
+
+/// Longest that a test waits for an execution to end, in the sandbox's time: longer than any recovery takes.
+const PATIENCE: Duration = Duration::from_secs(6 * 3600);
+
+/// The gate, deployed with handlers in this process.
+pub(crate) struct World {
+    pub(crate) aws: Aws,
+    pub(crate) stack: Stack,
+    pub(crate) steps: InProcess,
+    pub(crate) s3: aws_sdk_s3::Client,
+    pub(crate) sfn: aws_sdk_sfn::Client,
+}
+
+/// One uploaded version.
+#[derive(Debug, Clone)]
+pub(crate) struct Uploaded {
+    pub(crate) key: String,
+    pub(crate) version_id: String,
+    pub(crate) execution: String,
+    pub(crate) execution_arn: String,
+}
+
+impl World {
+    /// A gate with default options.
+    pub(crate) async fn new() -> Self {
+        Self::with(&AwsConfig::default(), StackOptions::default()).await
+    }
+
+    pub(crate) async fn with(config: &AwsConfig, options: StackOptions) -> Self {
+        let aws = aws_with(config);
+        let stack = Stack::new(&aws.account, options);
+        let steps = InProcess::new(&aws, &stack).unwrap();
+        stack
+            .deploy(&aws, |function| steps.code(function))
+            .await
+            .unwrap();
+        let sdk = sdk_config(&aws);
+        Self {
+            s3: aws_sdk_s3::Client::new(&sdk),
+            sfn: aws_sdk_sfn::Client::new(&sdk),
+            aws,
+            stack,
+            steps,
+        }
+    }
+
+    /// Uploads bytes with labels in the short form (`Violence:97.5@1.2-4.0, …`).
+    pub(crate) async fn upload(&self, key: &str, bytes: Vec<u8>, labels: Option<&str>) -> Uploaded {
+        let mut put = self
+            .s3
+            .put_object()
+            .bucket(&self.stack.raw_bucket)
+            .key(key)
+            .body(ByteStream::from(bytes));
+        if let Some(labels) = labels {
+            put = put.metadata("labels", labels);
+        }
+        let version_id = put.send().await.unwrap().version_id.unwrap();
+        self.uploaded(key, &version_id)
+    }
+
+    pub(crate) fn uploaded(&self, key: &str, version_id: &str) -> Uploaded {
+        let execution = names::execution_name(&self.stack.raw_bucket, key, version_id);
+        Uploaded {
+            key: key.to_owned(),
+            version_id: version_id.to_owned(),
+            execution_arn: self.stack.execution_arn(&execution),
+            execution,
+        }
+    }
+
+    /// Describes an execution; None if there is none (yet).
+    pub(crate) async fn describe(&self, uploaded: &Uploaded) -> Option<DescribeExecutionOutput> {
+        self.sfn
+            .describe_execution()
+            .execution_arn(&uploaded.execution_arn)
+            .send()
+            .await
+            .ok()
+    }
+
+    /// Waits until an execution has ended.
+    #[track_caller]
+    pub(crate) async fn ended(&self, uploaded: &Uploaded) -> DescribeExecutionOutput {
+        let waiting = async {
+            loop {
+                match self.describe(uploaded).await {
+                    Some(described) if described.status != ExecutionStatus::Running => {
+                        return described;
+                    }
+                    _ => self.pass(1).await,
+                }
+            }
+        };
+        match tokio::time::timeout(PATIENCE, waiting).await {
+            Ok(described) => described,
+            Err(_) => panic!(
+                "{uploaded:?} has not ended; the ledger holds {:?}",
+                self.keys(&self.stack.ledger_bucket).await
+            ),
+        }
+    }
+
+    /// Lets the sandbox's time pass.
+    pub(crate) async fn pass(&self, seconds: u64) {
+        tokio::time::sleep(Duration::from_secs(seconds)).await;
+    }
+
+    /// The approved object of a key, if there is one.
+    pub(crate) async fn approved(&self, key: &str) -> Option<Vec<u8>> {
+        let got = self
+            .s3
+            .get_object()
+            .bucket(&self.stack.approved_bucket)
+            .key(key)
+            .send()
+            .await
+            .ok()?;
+        Some(got.body.collect().await.unwrap().to_vec())
+    }
+
+    /// The report of an execution, if there is one.
+    pub(crate) async fn report(&self, uploaded: &Uploaded) -> Option<Value> {
+        let key = names::report_key(&uploaded.execution);
+        let got = self
+            .s3
+            .get_object()
+            .bucket(&self.stack.ledger_bucket)
+            .key(key)
+            .send()
+            .await
+            .ok()?;
+        serde_json::from_slice(&got.body.collect().await.unwrap().to_vec()).ok()
+    }
+
+    /// The keys of a bucket.
+    pub(crate) async fn keys(&self, bucket: &str) -> Vec<String> {
+        let listed = self
+            .s3
+            .list_objects_v2()
+            .bucket(bucket)
+            .send()
+            .await
+            .unwrap();
+        listed
+            .contents()
+            .iter()
+            .filter_map(|object| object.key().map(str::to_owned))
+            .collect()
+    }
+
+    /// Slots and records that the ledger holds: none once all is settled.
+    pub(crate) async fn open_work(&self) -> Vec<String> {
+        let keys = self.keys(&self.stack.ledger_bucket).await;
+        keys.into_iter()
+            .filter(|key| key.starts_with("slots/") || key.starts_with("jobs/"))
+            .collect()
+    }
+
+    /// Waits until nothing is left to do for anything.
+    #[track_caller]
+    pub(crate) async fn quiet(&self) {
+        for _ in 0..400 {
+            if self.open_work().await.is_empty() {
+                return;
+            }
+            self.pass(30).await;
+        }
+        panic!("left over: {:?}", self.open_work().await);
+    }
+}
+
+/// A sample video of the repository.
+pub(crate) fn sample(name: &str) -> Vec<u8> {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../samples/");
+    std::fs::read(format!("{folder}{name}")).unwrap()
+}
