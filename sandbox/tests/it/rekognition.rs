@@ -146,7 +146,7 @@ fn object(key: &str) -> S3ObjectBuilder {
 fn failed<T: std::fmt::Debug, E: ProvideErrorMetadata, R>(
     result: Result<T, aws_sdk_rekognition::error::SdkError<E, R>>,
 ) -> (String, String) {
-    let error = result.err().expect("an error");
+    let error = result.expect_err("an error");
     (
         error.code().unwrap_or_default().to_owned(),
         error.message().unwrap_or_default().to_owned(),
