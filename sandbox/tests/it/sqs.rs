@@ -95,6 +95,11 @@ async fn attributes_and_counts_are_told() {
     });
     let message = json!({"QueueUrl": url, "MessageBody": "a", "MessageAttributes": attributes});
     let sent = sqs(&aws, "SendMessage", message).await.json();
+    // Calculated by hand as the developer guide says ("Calculating the MD5 message digest for message attributes").
+    assert_eq!(
+        sent["MD5OfMessageAttributes"],
+        "c3a29cc2ddc91d16ec1113ed02388a91"
+    );
     let delayed = json!({"QueueUrl": url, "MessageBody": "b", "DelaySeconds": 60});
     sqs(&aws, "SendMessage", delayed).await;
     let counts = sqs(
