@@ -105,7 +105,7 @@ impl Events {
                 let text = format!("Event pattern is not valid. Reason: {reason}");
                 ApiError::client("InvalidEventPatternException", text)
             })?),
-            Trigger::Rate(interval) if *interval < Duration::from_secs(60) => {
+            Trigger::Rate(interval) if *interval < Duration::from_mins(1) => {
                 let text = "Parameter ScheduleExpression is not valid.";
                 return Err(ApiError::client("ValidationException", text));
             }
@@ -214,7 +214,7 @@ impl Bus {
         resources: &[String],
         detail: Value,
     ) -> Value {
-        json!({
+        let mut event = json!({
             "version": "0",
             "id": id,
             "detail-type": detail_type,
@@ -223,8 +223,9 @@ impl Bus {
             "time": iso_seconds(self.clock.now()),
             "region": self.account.region,
             "resources": resources,
-            "detail": detail,
-        })
+        });
+        event["detail"] = detail;
+        event
     }
 
     /// Invokes asynchronously after a small delay. EventBridge does not retry what Lambda refuses as the client's fault

@@ -22,7 +22,7 @@ pub(crate) use message::{attribute_bytes, text_attributes};
 /// A new queue's visibility timeout.
 const VISIBILITY_TIMEOUT: Duration = Duration::from_secs(30);
 /// How long a queue keeps a message: the most that SQS allows, 14 days.
-const RETENTION: Duration = Duration::from_secs(14 * 24 * 60 * 60);
+const RETENTION: Duration = Duration::from_hours(14 * 24);
 /// The most bytes of one message, attributes included (SQS API reference, SendMessage).
 const MESSAGE_BYTES_MAX: usize = 1 << 20;
 
@@ -123,7 +123,7 @@ impl Sqs {
         let Ok(queue) = self.by_arn(queue_arn) else {
             return Vec::new();
         };
-        self.drop_expired(&queue);
+        queue.drop_expired();
         let messages = queue.lock();
         let bodies = messages.by_sequence.values();
         bodies.map(|message| message.body.clone()).collect()
@@ -208,7 +208,9 @@ impl Sqs {
             }
             let reappears = queue.next_visible_at().filter(|at| *at > now);
             let wake = reappears.map_or(until, |at| at.min(until));
+            // In this order always: a random one would not be the same in two runs of one seed.
             tokio::select! {
+                biased;
                 () = arrived => {}
                 () = tokio::time::sleep_until(wake) => {}
             }
@@ -216,7 +218,7 @@ impl Sqs {
     }
 
     fn take_visible(&self, queue: &Queue, receive: &Receive) -> Vec<Received> {
-        self.drop_expired(queue);
+        queue.drop_expired();
         let now = Instant::now();
         let hidden_for = receive
             .visibility_timeout
@@ -242,14 +244,6 @@ impl Sqs {
             .collect()
     }
 
-    fn drop_expired(&self, queue: &Queue) {
-        let now = Instant::now();
-        queue
-            .lock()
-            .by_sequence
-            .retain(|_, message| message.expires_at > now);
-    }
-
     fn lock(&self) -> MutexGuard<'_, BTreeMap<String, Arc<Queue>>> {
         self.queues.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -258,6 +252,13 @@ impl Sqs {
 impl Queue {
     fn lock(&self) -> MutexGuard<'_, Messages> {
         self.messages.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn drop_expired(&self) {
+        let now = Instant::now();
+        self.lock()
+            .by_sequence
+            .retain(|_, message| message.expires_at > now);
     }
 
     fn next_visible_at(&self) -> Option<Instant> {

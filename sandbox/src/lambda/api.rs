@@ -7,9 +7,7 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use serde_json::{Value, json};
 
-use super::capacity::{Slot, Throttled};
-use super::failure::Outcome;
-use super::{FunctionConfig, Lambda, SYNC_PAYLOAD_BYTES_MAX, check_json, check_size, invocation};
+use super::{FunctionConfig, Invoked, Lambda};
 use crate::wire::{ApiError, Request, Response, body, collect};
 
 pub(super) async fn handle(lambda: &Arc<Lambda>, request: Request) -> Response {
@@ -122,71 +120,26 @@ async fn invoke(
         "Event" => {
             let request_id = lambda.invoke_async(&config.name, payload)?;
             let mut response = with_status(StatusCode::ACCEPTED, Bytes::new());
-            if let Ok(id) = HeaderValue::from_str(&request_id) {
-                response.headers_mut().insert("x-amzn-requestid", id);
-            }
+            set_request_id(&mut response, &request_id);
             Ok(response)
         }
-        "RequestResponse" => {
-            check_size("RequestResponse", payload.len(), SYNC_PAYLOAD_BYTES_MAX)?;
-            check_json(&payload)?;
-            let slot = acquire(lambda, config)?;
-            Ok(outcome_response(
-                run_detached(lambda, slot, config, payload).await,
-            ))
-        }
+        "RequestResponse" => Ok(invoked_response(
+            lambda.invoke(&config.name, payload).await?,
+        )),
         other => Err(ApiError::not_implemented(&format!(
             "InvocationType {other} of Lambda Invoke"
         ))),
     }
 }
 
-/// An invocation goes on when its caller hangs up.
-async fn run_detached(
-    lambda: &Arc<Lambda>,
-    slot: Slot,
-    config: &Arc<FunctionConfig>,
-    payload: Bytes,
-) -> Outcome {
-    let request_id = lambda.rng.uuid();
-    let lambda = Arc::clone(lambda);
-    let config = Arc::clone(config);
-    let running =
-        tokio::spawn(
-            async move { invocation::run(&lambda, slot, &config, &request_id, payload).await },
-        );
-    running.await.unwrap_or_else(|error| {
-        Err(super::failure::document(
-            "Sandbox.Cancelled",
-            &error.to_string(),
-        ))
-    })
-}
-
-/// The message and reasons are those of TooManyRequestsException (Lambda API reference, Invoke).
-fn acquire(lambda: &Arc<Lambda>, config: &FunctionConfig) -> Result<Slot, ApiError> {
-    lambda
-        .capacity
-        .try_acquire(&config.name)
-        .map_err(|throttled| {
-            lambda.count(&config.name, |counts| counts.throttles += 1);
-            let reason = match throttled {
-                Throttled::Account => "ConcurrentInvocationLimitExceeded",
-                Throttled::Function => "ReservedFunctionConcurrentInvocationLimitExceeded",
-            };
-            ApiError {
-                status: StatusCode::TOO_MANY_REQUESTS,
-                code: "TooManyRequestsException".to_owned(),
-                message: format!("Rate Exceeded. ({reason})"),
-            }
-        })
-}
-
 /// A function's error is a success of Invoke, told by a header (Lambda API reference, Invoke).
-fn outcome_response(outcome: Outcome) -> Response {
-    let failed = outcome.is_err();
-    let payload = outcome.unwrap_or_else(|error| error.to_string().into());
+fn invoked_response(invoked: Invoked) -> Response {
+    let failed = invoked.outcome.is_err();
+    let payload = invoked
+        .outcome
+        .unwrap_or_else(|error| error.to_string().into());
     let mut response = with_status(StatusCode::OK, payload);
+    set_request_id(&mut response, &invoked.request_id);
     let headers = response.headers_mut();
     headers.insert(
         "x-amz-executed-version",
@@ -199,6 +152,13 @@ fn outcome_response(outcome: Outcome) -> Response {
         );
     }
     response
+}
+
+/// The request id of an invocation is the one that its function sees.
+fn set_request_id(response: &mut Response, id: &str) {
+    if let Ok(id) = HeaderValue::from_str(id) {
+        response.headers_mut().insert("x-amzn-requestid", id);
+    }
 }
 
 fn list_functions(

@@ -19,11 +19,11 @@ use super::{FunctionConfig, Lambda, invocation};
 use crate::clock::iso_ms;
 
 /// How long the retry of a failed invocation waits: the first, then the second.
-const RETRY_DELAYS: [Duration; 2] = [Duration::from_secs(60), Duration::from_secs(120)];
+const RETRY_DELAYS: [Duration; 2] = [Duration::from_mins(1), Duration::from_mins(2)];
 /// A throttled event is tried again after this long, doubled each time …
 const THROTTLE_BACKOFF_MIN: Duration = Duration::from_secs(1);
 /// … up to this.
-const THROTTLE_BACKOFF_MAX: Duration = Duration::from_secs(300);
+const THROTTLE_BACKOFF_MAX: Duration = Duration::from_mins(5);
 
 /// An event in the queue.
 struct Event {
@@ -133,7 +133,7 @@ impl Event {
         }
         let throttled = || {
             self.lambda
-                .count(&self.function, |counts| counts.throttles += 1)
+                .count(&self.function, |counts| counts.throttles += 1);
         };
         throttled();
         let mut granted = self.lambda.capacity.wait(&self.function, self.arrival);
@@ -141,6 +141,7 @@ impl Event {
         loop {
             let left = self.time_left(config);
             tokio::select! {
+                biased;
                 slot = &mut granted => return slot.map_err(|_| Attempt::Dropped),
                 () = tokio::time::sleep(self.lambda.clock.scaled(backoff).min(left)) => {}
             }

@@ -5,13 +5,78 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use futures::FutureExt as _;
+use http::StatusCode;
 use serde_json::Value;
 use tokio::time::{Instant, timeout_at};
 
-use super::capacity::Slot;
+use super::capacity::{Slot, Throttled};
 use super::failure::{self, Outcome};
 use super::process::Assignment;
-use super::{Code, FunctionConfig, Handler, Invocation, Lambda};
+use super::{
+    Code, FunctionConfig, Handler, Invocation, Lambda, SYNC_PAYLOAD_BYTES_MAX, check_json,
+    check_size,
+};
+use crate::wire::ApiError;
+
+/// A synchronous invocation that took place.
+#[derive(Debug, Clone)]
+pub struct Invoked {
+    /// Its request id.
+    pub request_id: String,
+    /// The function's answer, or the error document: `{"errorType": …, "errorMessage": …}`.
+    pub outcome: Result<Bytes, Value>,
+}
+
+impl Lambda {
+    /// Invokes a function and waits for its answer (InvocationType RequestResponse). When the caller goes away the
+    /// invocation goes on.
+    ///
+    /// # Errors
+    /// `ResourceNotFoundException`, `RequestTooLargeException` above 6 MB, `InvalidRequestContentException` for what is not
+    /// JSON, `TooManyRequestsException` (429) without capacity.
+    pub async fn invoke(
+        self: &Arc<Self>,
+        function_arn: &str,
+        payload: Bytes,
+    ) -> Result<Invoked, ApiError> {
+        let config = self.config(function_arn)?;
+        check_size("RequestResponse", payload.len(), SYNC_PAYLOAD_BYTES_MAX)?;
+        check_json(&payload)?;
+        let slot = self
+            .capacity
+            .try_acquire(&config.name)
+            .map_err(|throttled| {
+                self.count(&config.name, |counts| counts.throttles += 1);
+                too_many_requests(throttled)
+            })?;
+        let request_id = self.rng.uuid();
+        let running = tokio::spawn({
+            let lambda = Arc::clone(self);
+            let request_id = request_id.clone();
+            async move { run(&lambda, slot, &config, &request_id, payload).await }
+        });
+        let outcome = running.await.unwrap_or_else(|error| {
+            Err(failure::document("Sandbox.Cancelled", &error.to_string()))
+        });
+        Ok(Invoked {
+            request_id,
+            outcome,
+        })
+    }
+}
+
+/// The reasons are those of TooManyRequestsException (Lambda API reference, Invoke).
+fn too_many_requests(throttled: Throttled) -> ApiError {
+    let reason = match throttled {
+        Throttled::Account => "ConcurrentInvocationLimitExceeded",
+        Throttled::Function => "ReservedFunctionConcurrentInvocationLimitExceeded",
+    };
+    ApiError {
+        status: StatusCode::TOO_MANY_REQUESTS,
+        code: "TooManyRequestsException".to_owned(),
+        message: format!("Rate Exceeded. ({reason})"),
+    }
+}
 
 /// Runs one invocation; the slot is free again when it is over.
 pub(super) async fn run(
@@ -88,7 +153,7 @@ async fn in_environment(
     };
     let outcome = match timeout_at(deadline, process.answer(assignment)).await {
         Ok(Ok(outcome)) => outcome,
-        Ok(Err(reason)) => return Err(init_error_or(&process.init_error(), request_id, &reason)),
+        Ok(Err(reason)) => return Err(init_error_or(process.init_error(), request_id, &reason)),
         Err(_) => {
             process.kill();
             process.gone().await;
@@ -105,9 +170,9 @@ async fn in_environment(
 }
 
 /// An environment whose initialisation failed says why; one that just ended cannot.
-pub(super) fn init_error_or(init_error: &Option<Value>, request_id: &str, reason: &str) -> Value {
+pub(super) fn init_error_or(init_error: Option<Value>, request_id: &str, reason: &str) -> Value {
     match init_error {
-        Some(error) => error.clone(),
+        Some(error) => error,
         None => failure::exited(request_id, reason),
     }
 }

@@ -31,6 +31,7 @@ use crate::sqs::Sqs;
 use crate::wire::{ApiError, Request, Response};
 use capacity::Capacity;
 pub use function::{Code, FunctionConfig, FunctionError, Handler, Invocation};
+pub use invocation::Invoked;
 pub use log::{LogLine, LogSink};
 use process::Process;
 pub use stats::{FunctionStats, Stats};
@@ -123,7 +124,9 @@ impl Lambda {
                 Vec::new()
             }
         };
-        outdated.iter().for_each(|process| process.terminate());
+        for process in outdated {
+            process.terminate();
+        }
         self.arn(&name)
     }
 
@@ -187,7 +190,9 @@ impl Lambda {
         self.shut_down.store(true, Ordering::Relaxed);
         self.capacity.close();
         let processes: Vec<_> = self.lock_processes().values().cloned().collect();
-        processes.iter().for_each(|process| process.terminate());
+        for process in &processes {
+            process.terminate();
+        }
         for process in processes {
             process.gone().await;
         }

@@ -12,7 +12,7 @@ use super::process::{self, Process};
 use super::{FunctionConfig, Lambda};
 
 /// How long an environment stays idle before it is ended. AWS does not say how long; minutes.
-const IDLE_MAX: Duration = Duration::from_secs(600);
+const IDLE_MAX: Duration = Duration::from_mins(10);
 /// How long an environment may initialise (Lambda developer guide, "Init phase").
 const INIT_MAX: Duration = Duration::from_secs(10);
 /// However fast the sandbox's time runs, processes start and idle in real time: neither limit falls below this.
@@ -77,7 +77,7 @@ impl Lambda {
         let limit = self.clock.scaled(INIT_MAX).max(REAL_MIN);
         match timeout(limit, process.asks()).await {
             Ok(Ok(())) => Ok(process),
-            Ok(Err(reason)) => Err(init_error_or(&process.init_error(), request_id, &reason)),
+            Ok(Err(reason)) => Err(init_error_or(process.init_error(), request_id, &reason)),
             Err(_) => {
                 process.kill();
                 process.gone().await;

@@ -71,7 +71,7 @@ fn answer(sns: &Sns, operation: &str, mut form: Form) -> Result<String, ApiError
         "ListTopics" => list_topics(sns),
         "Subscribe" => subscribe(sns, &mut form)?,
         "ListSubscriptions" => list_subscriptions(sns, None)?,
-        "ListSubscriptionsByTopic" => list_subscriptions(sns, Some(form.required("TopicArn")?))?,
+        "ListSubscriptionsByTopic" => list_subscriptions(sns, Some(&form.required("TopicArn")?))?,
         "GetTopicAttributes" => topic_attributes(sns, &form.required("TopicArn")?)?,
         "GetSubscriptionAttributes" => {
             subscription_attributes(sns, &form.required("SubscriptionArn")?)?
@@ -231,16 +231,16 @@ fn json_attribute(name: &str, text: &str) -> Result<Value, ApiError> {
     serde_json::from_str(text).map_err(|error| invalid(format!("{name}: {error}")))
 }
 
-fn list_subscriptions(sns: &Sns, topic_arn: Option<String>) -> Result<String, ApiError> {
+fn list_subscriptions(sns: &Sns, topic_arn: Option<&str>) -> Result<String, ApiError> {
     let topics = sns.lock();
-    if let Some(arn) = &topic_arn
+    if let Some(arn) = topic_arn
         && !topics.contains_key(arn)
     {
         return Err(no_topic());
     }
     let listed = topics
         .iter()
-        .filter(|(arn, _)| topic_arn.as_ref().is_none_or(|wanted| wanted == *arn));
+        .filter(|(arn, _)| topic_arn.is_none_or(|wanted| wanted == *arn));
     let mut members = String::new();
     for subscribed in listed.flat_map(|(_, topic)| topic.subscriptions.values()) {
         let endpoint = &subscribed.wanted.endpoint_arn;

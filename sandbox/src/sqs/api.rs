@@ -74,9 +74,9 @@ async fn answer(
     body: &[u8],
 ) -> Result<Value, ApiError> {
     match operation {
-        "CreateQueue" => create_queue(sqs, endpoint, parse(operation, body)?),
+        "CreateQueue" => create_queue(sqs, endpoint, &parse(operation, body)?),
         "GetQueueUrl" => get_queue_url(sqs, endpoint, &parse(operation, body)?),
-        "ListQueues" => list_queues(sqs, endpoint, &parse(operation, body)?),
+        "ListQueues" => Ok(list_queues(sqs, endpoint, &parse(operation, body)?)),
         "GetQueueAttributes" => get_queue_attributes(sqs, &parse(operation, body)?),
         "SendMessage" => send_message(sqs, parse(operation, body)?),
         "ReceiveMessage" => receive_message(sqs, parse(operation, body)?).await,
@@ -102,7 +102,7 @@ struct CreateQueue {
     attributes: BTreeMap<String, String>,
 }
 
-fn create_queue(sqs: &Sqs, endpoint: &str, request: CreateQueue) -> Result<Value, ApiError> {
+fn create_queue(sqs: &Sqs, endpoint: &str, request: &CreateQueue) -> Result<Value, ApiError> {
     let legal = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
     if !(1..=80).contains(&request.queue_name.len()) || !request.queue_name.chars().all(legal) {
         return Err(ApiError::client(
@@ -155,17 +155,17 @@ struct ListQueues {
     queue_name_prefix: Option<String>,
 }
 
-fn list_queues(sqs: &Sqs, endpoint: &str, request: &ListQueues) -> Result<Value, ApiError> {
+fn list_queues(sqs: &Sqs, endpoint: &str, request: &ListQueues) -> Value {
     let prefix = request.queue_name_prefix.as_deref().unwrap_or_default();
     let queues = sqs.lock();
     let names = queues.keys().filter(|name| name.starts_with(prefix));
     let urls: Vec<String> = names.map(|name| url(sqs, endpoint, name)).collect();
     // SQS leaves the list out when there is nothing in it.
-    Ok(if urls.is_empty() {
+    if urls.is_empty() {
         json!({})
     } else {
         json!({"QueueUrls": urls})
-    })
+    }
 }
 
 #[derive(Deserialize)]
@@ -178,7 +178,7 @@ struct GetQueueAttributes {
 
 fn get_queue_attributes(sqs: &Sqs, request: &GetQueueAttributes) -> Result<Value, ApiError> {
     let queue = by_url(sqs, &request.queue_url)?;
-    sqs.drop_expired(&queue);
+    queue.drop_expired();
     let counts = queue.counts();
     let mut attributes = Map::new();
     for name in wanted(

@@ -100,7 +100,7 @@ pub(crate) fn function(name: &str, code: Code) -> FunctionConfig {
         code,
         reserved_concurrency: None,
         max_retries: 2,
-        max_event_age: Duration::from_secs(6 * 60 * 60),
+        max_event_age: Duration::from_hours(6),
         on_failure_arn: None,
     }
 }

@@ -26,7 +26,7 @@ fn put(aws: &Aws, name: &str, trigger: Trigger, function_arn: &str, input: Optio
 }
 
 fn every_minute() -> Trigger {
-    Trigger::Rate(Duration::from_secs(60))
+    Trigger::Rate(Duration::from_mins(1))
 }
 
 #[tokio::test(start_paused = true)]
@@ -126,7 +126,7 @@ async fn rules_are_told_over_the_wire() {
     put(
         &aws,
         "daily",
-        Trigger::Rate(Duration::from_secs(86_400)),
+        Trigger::Rate(Duration::from_hours(24)),
         "arn:f",
         Some(json!({"a": 1})),
     );
@@ -134,7 +134,7 @@ async fn rules_are_told_over_the_wire() {
     put(
         &aws,
         "half-hour",
-        Trigger::Rate(Duration::from_secs(1800)),
+        Trigger::Rate(Duration::from_mins(30)),
         "arn:f",
         None,
     );

@@ -154,10 +154,10 @@ async fn a_throttled_event_waits_until_its_maximum_age() {
     let aws = aws_with_concurrency(1);
     let queue_arn = aws.sqs.create_queue("failed");
     let arn = aws.lambda.create_function(FunctionConfig {
-        timeout: Duration::from_secs(900),
-        max_event_age: Duration::from_secs(60),
+        timeout: Duration::from_mins(15),
+        max_event_age: Duration::from_mins(1),
         on_failure_arn: Some(queue_arn.clone()),
-        ..function("f", taking(Duration::from_secs(600)))
+        ..function("f", taking(Duration::from_mins(10)))
     });
     aws.lambda.invoke_async(&arn, "1".into()).unwrap();
     aws.lambda.invoke_async(&arn, "2".into()).unwrap();

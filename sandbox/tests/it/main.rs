@@ -1,4 +1,9 @@
 //! Behaviour of the sandbox's services, each through the wire protocol, and of the workflow's steps against them.
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stderr,
+    reason = "these are tests, helpers included"
+)]
 
 mod call;
 mod events;

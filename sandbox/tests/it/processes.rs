@@ -63,7 +63,11 @@ struct Running {
 }
 
 async fn running() -> Running {
-    let clock = Clock::new(time::OffsetDateTime::now_utc(), 1.0);
+    running_at(1.0).await
+}
+
+async fn running_at(speed: f64) -> Running {
+    let clock = Clock::new(time::OffsetDateTime::now_utc(), speed);
     let account = Account::default();
     let aws = Aws::new(account, clock, SharedRng::seeded(1), &AwsConfig::default());
     let (sender, log) = tokio::sync::mpsc::unbounded_channel();
@@ -101,7 +105,7 @@ impl Running {
     }
 }
 
-const LONG: Duration = Duration::from_secs(60);
+const LONG: Duration = Duration::from_mins(1);
 
 #[tokio::test]
 async fn a_process_gets_its_event_and_is_used_again() {
@@ -252,6 +256,78 @@ async fn shutting_down_ends_all_processes() {
     let aws = running.aws.clone();
     running.server.shut_down().await;
     assert_eq!(aws.lambda.stats().functions["f"].environments, 0);
+}
+
+#[tokio::test]
+async fn an_idle_process_is_ended() {
+    // Ten idle minutes are over at once, so what remains is the least real time, a few seconds.
+    let running = running_at(1e6).await;
+    running.create("serve", Duration::from_hours(100_000));
+    assert!(running.invoke("{}").await.json()["process"].is_u64());
+    assert_eq!(running.environments(), 1);
+    until(|| running.environments() == 0).await;
+    assert!(running.invoke("{}").await.json()["process"].is_u64());
+    assert_eq!(running.cold_starts(), 2);
+    running.server.shut_down().await;
+}
+
+#[tokio::test]
+async fn a_start_that_takes_too_long_is_begun_again_within_the_timeout() {
+    let running = running_at(1e3).await;
+    running.create("wait", Duration::from_mins(5));
+    let answer = running.invoke("{}").await.json();
+    let message = answer["errorMessage"].as_str().unwrap();
+    assert!(
+        message.ends_with("Task timed out after 300.00 seconds"),
+        "{message}"
+    );
+    assert_eq!((running.cold_starts(), running.environments()), (2, 0));
+    running.server.shut_down().await;
+}
+
+#[tokio::test]
+async fn a_burst_is_shared_by_few_processes() {
+    let running = running().await;
+    running.create("serve", LONG);
+    let arn = "arn:aws:lambda:us-east-1:123456789012:function:f";
+    for _ in 0..300 {
+        running.aws.lambda.invoke_async(arn, "{}".into()).unwrap();
+    }
+    until(|| running.aws.lambda.stats().functions["f"].queued == 0).await;
+    let stats = running.aws.lambda.stats().functions["f"].clone();
+    assert_eq!((stats.invocations, stats.errors), (300, 0));
+    assert!(stats.cold_starts < 150, "{stats:?}");
+    running.server.shut_down().await;
+}
+
+#[tokio::test]
+async fn output_is_kept_in_one_file_a_function() {
+    let folder = tempfile::tempdir().unwrap();
+    let running = running().await;
+    running
+        .aws
+        .lambda
+        .set_log_sink(LogSink::Folder(folder.path().to_owned()));
+    running.create("serve", LONG);
+    running.invoke("{\"line\": 1}").await;
+    running.invoke("{\"line\": 2}").await;
+    running.server.shut_down().await;
+    let text = std::fs::read_to_string(folder.path().join("f.log")).unwrap();
+    let lines: Vec<_> = text
+        .lines()
+        .filter(|line| line.starts_with("echoing"))
+        .collect();
+    assert_eq!(lines, ["echoing {\"line\":1}", "echoing {\"line\":2}"]);
+}
+
+/// Waits for a condition, not for a time.
+async fn until(condition: impl Fn() -> bool) {
+    let waiting = async {
+        while !condition() {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    tokio::time::timeout(LONG, waiting).await.unwrap();
 }
 
 /// Speaks HTTP to the Runtime API with nothing in between.

@@ -93,8 +93,13 @@ async fn attributes_and_counts_are_told() {
         "kind": {"DataType": "String", "StringValue": "x"},
         "raw": {"DataType": "Binary", "BinaryValue": "AAE="},
     });
-    let send = json!({"QueueUrl": url, "MessageBody": "a", "MessageAttributes": attributes});
-    let sent = sqs(&aws, "SendMessage", send).await.json();
+    let message = json!({"QueueUrl": url, "MessageBody": "a", "MessageAttributes": attributes});
+    let sent = sqs(&aws, "SendMessage", message).await.json();
+    // Calculated by hand as the developer guide says ("Calculating the MD5 message digest for message attributes").
+    assert_eq!(
+        sent["MD5OfMessageAttributes"],
+        "c3a29cc2ddc91d16ec1113ed02388a91"
+    );
     let delayed = json!({"QueueUrl": url, "MessageBody": "b", "DelaySeconds": 60});
     sqs(&aws, "SendMessage", delayed).await;
     let counts = sqs(
@@ -111,11 +116,11 @@ async fn attributes_and_counts_are_told() {
         counts["QueueArn"],
         "arn:aws:sqs:us-east-1:123456789012:dead"
     );
-    let receive = json!({"QueueUrl": url, "MessageAttributeNames": ["All"]});
-    let received = sqs(&aws, "ReceiveMessage", receive).await.json();
-    assert_eq!(received["Messages"][0]["MessageAttributes"], attributes);
+    let with_attributes = json!({"QueueUrl": url, "MessageAttributeNames": ["All"]});
+    let taken = sqs(&aws, "ReceiveMessage", with_attributes).await.json();
+    assert_eq!(taken["Messages"][0]["MessageAttributes"], attributes);
     assert_eq!(
-        received["Messages"][0]["MD5OfMessageAttributes"],
+        taken["Messages"][0]["MD5OfMessageAttributes"],
         sent["MD5OfMessageAttributes"]
     );
     sqs(&aws, "PurgeQueue", json!({"QueueUrl": url})).await;
