@@ -94,7 +94,6 @@ impl World {
     }
 
     /// Waits until an execution has ended.
-    #[track_caller]
     pub(crate) async fn ended(&self, uploaded: &Uploaded) -> DescribeExecutionOutput {
         let waiting = async {
             loop {
@@ -172,7 +171,6 @@ impl World {
     }
 
     /// Waits until nothing is left to do for anything.
-    #[track_caller]
     pub(crate) async fn quiet(&self) {
         for _ in 0..400 {
             if self.open_work().await.is_empty() {

@@ -102,6 +102,8 @@ async fn announcements_come_late_and_out_of_order() {
     let aws = support::aws();
     let (topic_arn, queue_arn) = topic(&aws);
     aws.s3.create_bucket(RAW, true, Some(&topic_arn));
+    // The test event of the new configuration arrives first.
+    tokio::time::sleep(Duration::from_secs(1)).await;
     let client = client(&aws);
     let mut versions = Vec::new();
     for _ in 0..20 {
