@@ -15,6 +15,7 @@ pub mod aws;
 pub mod clock;
 pub mod connector;
 pub mod events;
+pub mod faults;
 pub mod lambda;
 mod params;
 mod pattern;
