@@ -57,3 +57,16 @@ impl Clock {
         tokio::time::sleep(self.scaled(duration)).await;
     }
 }
+
+/// A time as AWS writes it in most documents: `2026-11-01T12:00:00.000Z`.
+#[must_use]
+pub fn iso_ms(time: OffsetDateTime) -> String {
+    format!(
+        "{}T{:02}:{:02}:{:02}.{:03}Z",
+        time.date(),
+        time.hour(),
+        time.minute(),
+        time.second(),
+        time.millisecond()
+    )
+}

@@ -1,39 +1,49 @@
 //! EventBridge: schedules, and rules on events of the default bus.
-//!
-//! Sources: EventBridge user guide, "Creating a rule that runs on a schedule" and "Events from AWS services". Delivery is at least once,
-//! in no order, and asynchronous. The wire (AWS JSON 1.1, `X-Amz-Target: AWSEvents.<Operation>`) offers what `answer` lists.
+
+mod api;
+mod pattern;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use time::format_description::well_known::Rfc3339;
+use tokio::task::AbortHandle;
+use tokio::time::Instant;
 
 use crate::account::Account;
 use crate::clock::Clock;
 use crate::lambda::Lambda;
-use crate::pattern;
 use crate::rng::SharedRng;
-use crate::wire::{ApiError, Request, Response, collect, json_response};
+use crate::wire::{ApiError, Request, Response};
+use pattern::Pattern;
 
-/// Longest time between an event and its delivery here.
-const DELIVERY_MS_MAX: f64 = 200.0;
+/// Targets are invoked within this time of the event or of the schedule's minute. (A schedule of AWS may be several
+/// seconds late; EventBridge user guide, "Creating a rule that runs on a schedule".)
+const DELIVERY_DELAY_MAX: Duration = Duration::from_millis(500);
 
-/// The rules of the default bus.
+/// EventBridge: schedules, and rules on events of the default bus.
 pub struct Events {
+    bus: Arc<Bus>,
+    rules: Mutex<BTreeMap<String, PutRule>>,
+}
+
+/// What a delivery needs, shared with the tasks that tick.
+struct Bus {
     account: Account,
     clock: Clock,
     rng: SharedRng,
     lambda: Arc<Lambda>,
-    rules: Mutex<BTreeMap<String, Live>>,
 }
 
-struct Live {
+/// A rule as it was put.
+struct PutRule {
     rule: Rule,
+    /// The parsed pattern; None for a schedule.
+    pattern: Option<Pattern>,
     enabled: bool,
-    /// Ends the schedule of the rule's predecessor when it is replaced.
-    schedule: Option<tokio::task::AbortHandle>,
+    /// Ends the ticking of a schedule that is enabled.
+    ticking: Option<AbortHandle>,
 }
 
 /// A rule of the default bus.
@@ -43,7 +53,7 @@ pub struct Rule {
     pub name: String,
     /// What triggers it.
     pub trigger: Trigger,
-    /// Functions that it invokes.
+    /// ARNs of the functions that it invokes, each with an optional constant input instead of the event.
     pub targets: Vec<Target>,
 }
 
@@ -66,218 +76,180 @@ pub struct Target {
 }
 
 impl Events {
-    /// The service with no rule in it.
+    /// The service with nothing in it.
     #[must_use]
     pub fn new(account: Account, clock: Clock, rng: SharedRng, lambda: Arc<Lambda>) -> Self {
         Self {
-            account,
-            clock,
-            rng,
-            lambda,
-            rules: Mutex::new(BTreeMap::new()),
+            bus: Arc::new(Bus {
+                account,
+                clock,
+                rng,
+                lambda,
+            }),
+            rules: Mutex::default(),
         }
     }
 
+    /// Answers one request off the wire (AWS JSON 1.1, target `AWSEvents.<operation>`).
+    pub async fn handle(self: Arc<Self>, request: Request) -> Response {
+        api::handle(&self, request).await
+    }
+
     /// Creates or replaces a rule. A schedule starts to tick when it is put; the first tick comes one interval later.
-    ///
     /// # Errors
-    /// `NotImplemented` when the pattern uses an operator that is not implemented (named).
-    pub fn put_rule(self: &Arc<Self>, rule: Rule) -> Result<(), ApiError> {
-        let schedule = match &rule.trigger {
-            Trigger::Pattern(pattern) => {
-                pattern::check(pattern, "$")?;
-                None
+    /// `InvalidEventPatternException` when the pattern uses an operator that is not implemented (named),
+    /// `ValidationException` for a rate below a minute, the least that EventBridge takes.
+    pub fn put_rule(&self, rule: Rule) -> Result<(), ApiError> {
+        let pattern = match &rule.trigger {
+            Trigger::Pattern(pattern) => Some(Pattern::parse(pattern).map_err(|reason| {
+                let text = format!("Event pattern is not valid. Reason: {reason}");
+                ApiError::client("InvalidEventPatternException", text)
+            })?),
+            Trigger::Rate(interval) if *interval < Duration::from_secs(60) => {
+                let text = "Parameter ScheduleExpression is not valid.";
+                return Err(ApiError::client("ValidationException", text));
             }
-            Trigger::Rate(interval) => Some(self.spawn_schedule(rule.name.clone(), *interval)),
+            Trigger::Rate(_) => None,
         };
-        let live = Live {
-            rule: rule.clone(),
+        let name = rule.name.clone();
+        let put = PutRule {
+            ticking: self.bus.start_ticking(&rule),
+            rule,
+            pattern,
             enabled: true,
-            schedule,
         };
-        if let Some(Live {
-            schedule: Some(before),
-            ..
-        }) = self.lock().insert(rule.name, live)
-        {
-            before.abort();
+        if let Some(replaced) = self.lock().insert(name, put) {
+            replaced.stop_ticking();
         }
         Ok(())
     }
 
-    fn spawn_schedule(
-        self: &Arc<Self>,
-        name: String,
-        interval: Duration,
-    ) -> tokio::task::AbortHandle {
-        let events = Arc::downgrade(self);
-        let interval = self.clock.scaled(interval);
-        let ticks = tokio::spawn(async move {
-            let mut next = tokio::time::Instant::now();
+    /// Disables or enables a rule. A schedule that is enabled again ticks one interval later.
+    pub fn set_enabled(&self, name: &str, enabled: bool) {
+        let mut rules = self.lock();
+        let Some(put) = rules.get_mut(name).filter(|put| put.enabled != enabled) else {
+            return;
+        };
+        put.enabled = enabled;
+        put.stop_ticking();
+        put.ticking = enabled.then(|| self.bus.start_ticking(&put.rule)).flatten();
+    }
+
+    /// An event of an AWS service on the default bus. `detail` is the event detail.
+    pub fn emit(&self, source: &str, detail_type: &str, resources: &[String], detail: Value) {
+        let id = self.bus.rng.uuid();
+        self.deliver(&self.bus.event(&id, source, detail_type, resources, detail));
+    }
+
+    /// Gives an event to every enabled rule whose pattern it matches.
+    fn deliver(&self, event: &Value) {
+        for put in self.lock().values().filter(|put| put.enabled) {
+            if put
+                .pattern
+                .as_ref()
+                .is_some_and(|pattern| pattern.matches(event))
+            {
+                for target in &put.rule.targets {
+                    self.bus.invoke_soon(target, event);
+                }
+            }
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<String, PutRule>> {
+        self.rules.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Events {
+    fn drop(&mut self) {
+        self.lock().values().for_each(PutRule::stop_ticking);
+    }
+}
+
+impl PutRule {
+    fn stop_ticking(&self) {
+        if let Some(ticking) = &self.ticking {
+            ticking.abort();
+        }
+    }
+}
+
+impl Bus {
+    /// Ticks at whole intervals from now, so that slow deliveries do not shift the schedule. None for a pattern.
+    fn start_ticking(self: &Arc<Self>, rule: &Rule) -> Option<AbortHandle> {
+        let Trigger::Rate(interval) = rule.trigger else {
+            return None;
+        };
+        let bus = Arc::clone(self);
+        let rule = rule.clone();
+        let ticking = tokio::spawn(async move {
+            let interval = bus.clock.scaled(interval);
+            let mut next = Instant::now() + interval;
             loop {
-                next += interval;
                 tokio::time::sleep_until(next).await;
-                let Some(events) = events.upgrade() else {
-                    return;
-                };
-                events.tick(&name);
+                bus.tick(&rule);
+                next += interval;
             }
         });
-        ticks.abort_handle()
+        Some(ticking.abort_handle())
     }
 
-    fn tick(&self, name: &str) {
-        let targets = match self.lock().get(name) {
-            Some(live) if live.enabled => live.rule.targets.clone(),
-            _ => return,
-        };
-        let resources = [self.account.arn("events", &format!("rule/{name}"))];
-        let event = self.event("aws.events", "Scheduled Event", &resources, json!({}));
-        for target in targets {
-            self.deliver(&target, &event);
+    /// One event of a schedule (EventBridge user guide, "Creating a rule that runs on a schedule").
+    fn tick(&self, rule: &Rule) {
+        let resources = [self.rule_arn(&rule.name)];
+        let id = self.rng.uuid();
+        let event = self.event(&id, "aws.events", "Scheduled Event", &resources, json!({}));
+        for target in &rule.targets {
+            self.invoke_soon(target, &event);
         }
     }
 
-    /// Disables or enables a rule. A schedule keeps its beat.
-    pub fn set_enabled(&self, name: &str, enabled: bool) {
-        if let Some(live) = self.lock().get_mut(name) {
-            live.enabled = enabled;
-        }
-    }
-
-    /// An event of an AWS service on the default bus.
-    pub fn emit(&self, source: &str, detail_type: &str, resources: &[String], detail: Value) {
-        let event = self.event(source, detail_type, resources, detail);
-        let mut targets = Vec::new();
-        for live in self.lock().values().filter(|live| live.enabled) {
-            if matches!(&live.rule.trigger, Trigger::Pattern(pattern) if pattern::matches(pattern, &event))
-            {
-                targets.extend(live.rule.targets.iter().cloned());
-            }
-        }
-        for target in targets {
-            let lambda = Arc::clone(&self.lambda);
-            let payload = payload(&target, &event);
-            let delay = self.clock.scaled(Duration::from_secs_f64(
-                self.rng.fraction() * DELIVERY_MS_MAX / 1000.0,
-            ));
-            tokio::spawn(async move {
-                tokio::time::sleep(delay).await;
-                invoke(&lambda, &target, payload);
-            });
-        }
-    }
-
-    fn deliver(&self, target: &Target, event: &Value) {
-        invoke(&self.lambda, target, payload(target, event));
-    }
-
-    fn event(&self, source: &str, detail_type: &str, resources: &[String], detail: Value) -> Value {
-        let now = self
-            .clock
-            .now()
-            .replace_nanosecond(0)
-            .unwrap_or_else(|_| self.clock.now());
+    /// The envelope of every event (EventBridge user guide, "Event structure").
+    fn event(
+        &self,
+        id: &str,
+        source: &str,
+        detail_type: &str,
+        resources: &[String],
+        detail: Value,
+    ) -> Value {
         json!({
             "version": "0",
-            "id": self.rng.uuid(),
+            "id": id,
             "detail-type": detail_type,
             "source": source,
             "account": self.account.id,
-            "time": now.format(&Rfc3339).unwrap_or_default(),
+            "time": iso_seconds(self.clock.now()),
             "region": self.account.region,
             "resources": resources,
             "detail": detail,
         })
     }
 
-    /// Answers one request off the wire.
-    pub async fn handle(self: Arc<Self>, request: Request) -> Response {
-        let result = self.answer(request).await;
-        json_response("application/x-amz-json-1.1", &self.rng.uuid(), result)
-    }
-
-    async fn answer(&self, request: Request) -> Result<Value, ApiError> {
-        let target = request
-            .headers()
-            .get("x-amz-target")
-            .and_then(|value| value.to_str().ok());
-        let operation = target
-            .and_then(|target| target.strip_prefix("AWSEvents."))
-            .unwrap_or_default()
-            .to_owned();
-        let body = collect(request.into_body())
-            .await
-            .map_err(|error| ApiError::client("SerializationException", error.to_string()))?;
-        let input: Value = serde_json::from_slice(&body)
-            .map_err(|error| ApiError::client("SerializationException", error.to_string()))?;
-        let name = |member: &str| input[member].as_str().unwrap_or_default().to_owned();
-        match operation.as_str() {
-            "ListRules" => {
-                let rules = self.lock();
-                Ok(
-                    json!({"Rules": rules.values().map(|live| self.describe(live)).collect::<Vec<_>>()}),
-                )
+    /// Invokes asynchronously after a small delay. EventBridge does not retry what Lambda refuses as the client's fault
+    /// (an unknown function), and no target here has a dead-letter queue: such an event is lost, and logged.
+    fn invoke_soon(&self, target: &Target, event: &Value) {
+        let payload = target.input.as_ref().unwrap_or(event).to_string();
+        let function_arn = target.function_arn.clone();
+        let delay = DELIVERY_DELAY_MAX.mul_f64(self.rng.fraction());
+        let clock = self.clock.clone();
+        let lambda = Arc::clone(&self.lambda);
+        tokio::spawn(async move {
+            clock.sleep(delay).await;
+            if let Err(error) = lambda.invoke_async(&function_arn, payload.into()) {
+                tracing::warn!(function_arn, %error, "EventBridge could not invoke a target");
             }
-            "DescribeRule" => self.find(&name("Name"), |live| self.describe(live)),
-            "EnableRule" | "DisableRule" => {
-                self.find(&name("Name"), |_| json!({}))?;
-                self.set_enabled(&name("Name"), operation == "EnableRule");
-                Ok(json!({}))
-            }
-            "ListTargetsByRule" => self.find(&name("Rule"), |live| {
-                let targets = live.rule.targets.iter().enumerate();
-                json!({"Targets": targets.map(|(index, target)| json!({
-                    "Id": index.to_string(),
-                    "Arn": target.function_arn,
-                    "Input": target.input.as_ref().map(Value::to_string),
-                })).collect::<Vec<_>>()})
-            }),
-            other => Err(ApiError::not_implemented(&format!(
-                "the operation AWSEvents.{other}"
-            ))),
-        }
+        });
     }
 
-    fn find(&self, name: &str, read: impl Fn(&Live) -> Value) -> Result<Value, ApiError> {
-        let rules = self.lock();
-        let live = rules.get(name);
-        live.map(read).ok_or_else(|| {
-            ApiError::client(
-                "ResourceNotFoundException",
-                format!("Rule {name} does not exist on EventBus default."),
-            )
-        })
-    }
-
-    fn describe(&self, live: &Live) -> Value {
-        let (schedule, pattern) = match &live.rule.trigger {
-            Trigger::Rate(interval) => {
-                (Some(format!("rate({} seconds)", interval.as_secs())), None)
-            }
-            Trigger::Pattern(pattern) => (None, Some(pattern.to_string())),
-        };
-        json!({
-            "Name": live.rule.name,
-            "Arn": self.account.arn("events", &format!("rule/{}", live.rule.name)),
-            "EventBusName": "default",
-            "State": if live.enabled { "ENABLED" } else { "DISABLED" },
-            "ScheduleExpression": schedule,
-            "EventPattern": pattern,
-        })
-    }
-
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<String, Live>> {
-        self.rules.lock().unwrap_or_else(PoisonError::into_inner)
+    fn rule_arn(&self, name: &str) -> String {
+        self.account.arn("events", &format!("rule/{name}"))
     }
 }
 
-fn payload(target: &Target, event: &Value) -> bytes::Bytes {
-    target.input.as_ref().unwrap_or(event).to_string().into()
-}
-
-fn invoke(lambda: &Arc<Lambda>, target: &Target, payload: bytes::Bytes) {
-    if let Err(error) = lambda.invoke_async(&target.function_arn, payload) {
-        tracing::warn!(function_arn = target.function_arn, %error, "event not delivered");
-    }
+/// The time of an event: whole seconds.
+fn iso_seconds(time: time::OffsetDateTime) -> String {
+    let (date, hour, minute, second) = (time.date(), time.hour(), time.minute(), time.second());
+    format!("{date}T{hour:02}:{minute:02}:{second:02}Z")
 }

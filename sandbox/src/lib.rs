@@ -16,6 +16,7 @@ pub mod clock;
 pub mod connector;
 pub mod events;
 pub mod lambda;
+mod params;
 mod pattern;
 pub mod program;
 pub mod rekognition;

@@ -2,70 +2,98 @@
 
 use std::convert::Infallible;
 use std::future::Future;
+use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::pin::pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
+use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::net::TcpListener;
-use tokio::task::JoinHandle;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+use tokio::task::{JoinHandle, JoinSet};
 
 use crate::aws::Aws;
 use crate::wire::{Request, Response};
 
-/// The listeners, until it is dropped.
+/// How long open requests may take to end once the server shuts down: long polls would take forever. Real time.
+const DRAIN_MAX: Duration = Duration::from_secs(2);
+/// How long the listener rests after it could not accept, for example for want of file descriptors. Real time.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// An [`Aws`] that listens. Dropping it stops listening at once; [`Self::shut_down`] ends it in order.
 pub struct Server {
     aws: Aws,
     address: SocketAddr,
+    runtime_api_address: SocketAddr,
+    closing: watch::Sender<bool>,
     listeners: [JoinHandle<()>; 2],
 }
 
 impl Server {
-    /// Listens on `port` of 127.0.0.1 (0: any that is free), and on any port for the Runtime API.
+    /// Listens on the loopback interface alone: for the AWS APIs on `port` (0 = any free one), for the Runtime API on
+    /// any free one, which the Lambda service is told.
+    ///
+    /// A client that hangs up ends the handling of its request: its future is dropped, as far as it came.
     ///
     /// # Errors
     /// When the port is taken.
-    pub async fn start(aws: Aws, port: u16) -> std::io::Result<Self> {
-        let api = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await?;
-        let address = api.local_addr()?;
+    pub async fn start(aws: Aws, port: u16) -> io::Result<Self> {
+        let apis = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await?;
         let runtime_api = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
-        aws.lambda.set_runtime_api(runtime_api.local_addr()?);
-        let (services, lambda) = (aws.clone(), Arc::clone(&aws.lambda));
+        let (address, runtime_api_address) = (apis.local_addr()?, runtime_api.local_addr()?);
+        aws.lambda.set_runtime_api(runtime_api_address);
+        let closing = watch::Sender::new(false);
+        let lambda = Arc::clone(&aws.lambda);
+        let any_aws = aws.clone();
+        let handle_api = move |request| {
+            let aws = any_aws.clone();
+            async move { aws.handle(request).await }
+        };
+        let handle_runtime_api = move |request| Arc::clone(&lambda).handle_runtime_api(request);
         let listeners = [
-            tokio::spawn(accept(api, move |request| {
-                let services = services.clone();
-                async move { services.handle(request).await }
-            })),
-            tokio::spawn(accept(runtime_api, move |request| {
-                Arc::clone(&lambda).handle_runtime_api(request)
-            })),
+            tokio::spawn(listen(apis, closing.subscribe(), handle_api)),
+            tokio::spawn(listen(runtime_api, closing.subscribe(), handle_runtime_api)),
         ];
         Ok(Self {
             aws,
             address,
+            runtime_api_address,
+            closing,
             listeners,
         })
     }
 
-    /// Where the AWS APIs are.
+    /// Where the AWS APIs listen.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// The same as a URL: what AWS_ENDPOINT_URL is set to.
+    /// What to give an SDK or the CLI as AWS_ENDPOINT_URL.
     #[must_use]
     pub fn endpoint_url(&self) -> String {
         format!("http://{}", self.address)
     }
-}
 
-impl Server {
-    /// Takes no more connections, and ends all functions.
-    pub async fn shut_down(self) {
+    /// Where the Runtime API listens.
+    #[must_use]
+    pub fn runtime_api_address(&self) -> SocketAddr {
+        self.runtime_api_address
+    }
+
+    /// Ends the functions' processes while the APIs still answer them, then the listeners and open connections.
+    pub async fn shut_down(mut self) {
         self.aws.lambda.shut_down().await;
+        self.closing.send_replace(true);
+        for listener in &mut self.listeners {
+            // A listener that panicked has ended too.
+            drop(listener.await);
+        }
     }
 }
 
@@ -74,40 +102,70 @@ impl Drop for Server {
         for listener in &self.listeners {
             listener.abort();
         }
-        self.aws.lambda.end_environments();
     }
 }
 
-async fn accept<F, A>(listener: TcpListener, handle: F)
+/// Accepts connections until told to close, then lets open requests end for a while.
+async fn listen<H, F>(listener: TcpListener, mut closing: watch::Receiver<bool>, handle: H)
 where
-    F: Fn(Request) -> A + Clone + Send + Sync + 'static,
-    A: Future<Output = Response> + Send,
+    H: Fn(Request) -> F + Clone + Send + Sync + 'static,
+    F: Future<Output = Response> + Send + 'static,
 {
+    let mut connections = JoinSet::new();
     loop {
-        let stream = match listener.accept().await {
-            Ok((stream, _)) => stream,
-            Err(error) => {
-                // Out of file descriptors, for example: others must close first.
-                tracing::warn!(%error, "connection not accepted");
-                tokio::task::yield_now().await;
-                continue;
-            }
-        };
-        // Small answers must not wait for one another; a failure costs latency only.
-        let _ = stream.set_nodelay(true);
-        let handle = handle.clone();
-        tokio::spawn(async move {
-            let service = service_fn(move |request: http::Request<Incoming>| {
-                let answer = handle(request.map(|body| body.map_err(Into::into).boxed()));
-                async move { Ok::<_, Infallible>(answer.await) }
-            });
-            let connection = hyper::server::conn::http1::Builder::new()
-                .timer(TokioTimer::new())
-                .serve_connection(TokioIo::new(stream), service);
-            // A client that goes away drops the answer that it waited for, as an aborted poll needs it.
-            if let Err(error) = connection.await {
-                tracing::debug!(%error, "connection ended");
-            }
-        });
+        tokio::select! {
+            accepted = listener.accept() => match accepted {
+                Ok((stream, _)) => {
+                    connections.spawn(serve(stream, closing.clone(), handle.clone()));
+                }
+                Err(error) => {
+                    tracing::warn!(%error, "could not accept a connection");
+                    tokio::time::sleep(ACCEPT_PAUSE).await;
+                }
+            },
+            Some(_) = connections.join_next() => {}
+            () = told_to_close(&mut closing) => break,
+        }
     }
+    drop(listener);
+    let drained = async { while connections.join_next().await.is_some() {} };
+    // Dropping the set aborts what is left.
+    drop(tokio::time::timeout(DRAIN_MAX, drained).await);
+}
+
+async fn serve<H, F>(stream: TcpStream, mut closing: watch::Receiver<bool>, handle: H)
+where
+    H: Fn(Request) -> F,
+    F: Future<Output = Response>,
+{
+    // Small answers must not wait for the acknowledgement of the one before.
+    if let Err(error) = stream.set_nodelay(true) {
+        tracing::debug!(%error, "could not set TCP_NODELAY");
+    }
+    let service = service_fn(|request: http::Request<Incoming>| {
+        let answer = handle(request.map(|body| body.map_err(Into::into).boxed()));
+        async { Ok::<_, Infallible>(answer.await) }
+    });
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        // A client may keep its connection idle as long as it likes.
+        .header_read_timeout(None)
+        .serve_connection(TokioIo::new(stream), service);
+    let mut connection = pin!(connection);
+    let ended = tokio::select! {
+        ended = connection.as_mut() => ended,
+        () = told_to_close(&mut closing) => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    if let Err(error) = ended {
+        // Clients that hang up in the middle are part of the normal course.
+        tracing::debug!(%error, "a connection broke");
+    }
+}
+
+/// Until the server shuts down, or is dropped.
+async fn told_to_close(closing: &mut watch::Receiver<bool>) {
+    drop(closing.wait_for(|closing| *closing).await);
 }

@@ -1,301 +1,311 @@
-//! SQS, as far as dead letters and reading them need it: AWS JSON 1.0, `X-Amz-Target: AmazonSQS.<Operation>`.
-//!
-//! Source: SQS API reference. Standard queues only; what is not listed in `answer` is refused by name.
+//! SQS, as far as dead letters and reading them need it: standard queues with visibility timeouts and long polls.
 
-use std::collections::{BTreeMap, VecDeque};
+mod api;
+mod message;
+
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use http::StatusCode;
-use md5::{Digest as _, Md5};
-use serde_json::{Value, json};
+use tokio::sync::Notify;
+use tokio::time::Instant;
 
 use crate::account::Account;
 use crate::clock::Clock;
 use crate::rng::SharedRng;
-use crate::wire::{ApiError, Request, Response, collect, json_response};
+use crate::wire::{ApiError, Request, Response};
+use message::Message;
+pub use message::MessageAttribute;
+use message::Received;
+pub(crate) use message::{attribute_bytes, text_attributes};
 
-/// How long a received message stays hidden unless the request says otherwise (the service's default).
-const VISIBILITY_S: u64 = 30;
+/// A new queue's visibility timeout.
+const VISIBILITY_TIMEOUT: Duration = Duration::from_secs(30);
+/// How long a queue keeps a message: the most that SQS allows, 14 days.
+const RETENTION: Duration = Duration::from_secs(14 * 24 * 60 * 60);
+/// The most bytes of one message, attributes included (SQS API reference, SendMessage).
+const MESSAGE_BYTES_MAX: usize = 1 << 20;
 
-/// Longest that ReceiveMessage waits for a message.
-const WAIT_S_MAX: u64 = 20;
-
-/// The queues.
+/// SQS, as far as dead letters and reading them need it.
 pub struct Sqs {
     account: Account,
     clock: Clock,
     rng: SharedRng,
-    queues: Mutex<BTreeMap<String, VecDeque<Message>>>,
-    arrived: tokio::sync::Notify,
+    queues: Mutex<BTreeMap<String, Arc<Queue>>>,
 }
 
-#[derive(Clone)]
-struct Message {
-    id: String,
-    body: String,
-    attributes: BTreeMap<String, String>,
-    sent_ms: i64,
-    receive_count: u32,
-    receipt: Option<String>,
-    visible_ms: i64,
+/// One queue.
+struct Queue {
+    arn: String,
+    visibility_timeout: Duration,
+    retention: Duration,
+    created_s: i64,
+    /// Told whenever a message becomes receivable by being sent or by its visibility timeout being changed.
+    arrived: Notify,
+    messages: Mutex<Messages>,
+}
+
+#[derive(Default)]
+struct Messages {
+    next_sequence: u64,
+    /// In order of arrival.
+    by_sequence: BTreeMap<u64, Message>,
+}
+
+/// How many messages a queue holds, by state.
+struct Counts {
+    visible: usize,
+    in_flight: usize,
+    delayed: usize,
+}
+
+/// What one ReceiveMessage asks for.
+struct Receive {
+    max_messages: usize,
+    wait: Duration,
+    visibility_timeout: Option<Duration>,
 }
 
 impl Sqs {
-    /// The service with no queue in it.
+    /// The service with nothing in it.
     #[must_use]
     pub fn new(account: Account, clock: Clock, rng: SharedRng) -> Self {
         Self {
             account,
             clock,
             rng,
-            queues: Mutex::new(BTreeMap::new()),
-            arrived: tokio::sync::Notify::new(),
+            queues: Mutex::default(),
         }
     }
 
-    /// Creates a queue and returns its ARN; an existing one is kept.
-    pub fn create_queue(&self, name: &str) -> String {
-        self.lock().entry(name.to_owned()).or_default();
-        self.account.arn("sqs", name)
+    /// Answers one request off the wire (AWS JSON 1.0, target `AmazonSQS.<operation>`).
+    pub async fn handle(self: Arc<Self>, request: Request) -> Response {
+        api::handle(&self, request).await
     }
 
-    /// Puts a message in a queue, at once visible, and returns its id. `attributes` are string message attributes.
-    ///
+    /// Creates a queue (visibility timeout 30 s, retention 14 days) and returns its ARN; an existing one is kept.
+    pub fn create_queue(&self, name: &str) -> String {
+        self.create(name, VISIBILITY_TIMEOUT, RETENTION)
+    }
+
+    /// Puts a message in a queue, at once visible. `attributes` are string message attributes.
     /// # Errors
-    /// `QueueDoesNotExist`.
+    /// `AWS.SimpleQueueService.NonExistentQueue`, `InvalidParameterValue` over 1 MiB, `MissingParameter` for an empty body.
     pub fn send(
         &self,
         queue_arn: &str,
         body: &str,
         attributes: &BTreeMap<String, String>,
     ) -> Result<String, ApiError> {
-        let id = self.rng.uuid();
-        let message = Message {
-            id: id.clone(),
-            body: body.to_owned(),
-            attributes: attributes.clone(),
-            sent_ms: self.clock.now_ms(),
-            receive_count: 0,
-            receipt: None,
-            visible_ms: 0,
-        };
-        let mut queues = self.lock();
-        let queue = queues.get_mut(name_in(queue_arn)).ok_or_else(no_queue)?;
-        queue.push_back(message);
-        drop(queues);
-        self.arrived.notify_waiters();
-        Ok(id)
+        let attributes = text_attributes(attributes);
+        Ok(self
+            .put(&*self.by_arn(queue_arn)?, body, attributes, Duration::ZERO)?
+            .id)
     }
 
-    /// The bodies in a queue, oldest first, without receiving them.
-    #[must_use]
+    /// As [`Self::send`], with attributes of any type.
+    ///
+    /// # Errors
+    /// As [`Self::send`].
+    pub fn send_with(
+        &self,
+        queue_arn: &str,
+        body: &str,
+        attributes: BTreeMap<String, MessageAttribute>,
+    ) -> Result<String, ApiError> {
+        Ok(self
+            .put(&*self.by_arn(queue_arn)?, body, attributes, Duration::ZERO)?
+            .id)
+    }
+
+    /// The bodies in a queue, oldest first, without receiving them. An unknown queue has none.
     pub fn bodies(&self, queue_arn: &str) -> Vec<String> {
-        let queues = self.lock();
-        let queue = queues.get(name_in(queue_arn));
-        queue
-            .into_iter()
-            .flatten()
-            .map(|message| message.body.clone())
+        let Ok(queue) = self.by_arn(queue_arn) else {
+            return Vec::new();
+        };
+        self.drop_expired(&queue);
+        let messages = queue.lock();
+        let bodies = messages.by_sequence.values();
+        bodies.map(|message| message.body.clone()).collect()
+    }
+
+    fn create(&self, name: &str, visibility_timeout: Duration, retention: Duration) -> String {
+        let arn = self.account.arn("sqs", name);
+        self.lock().entry(name.to_owned()).or_insert_with(|| {
+            Arc::new(Queue {
+                arn: arn.clone(),
+                visibility_timeout,
+                retention,
+                created_s: self.clock.now().unix_timestamp(),
+                arrived: Notify::new(),
+                messages: Mutex::default(),
+            })
+        });
+        arn
+    }
+
+    fn by_arn(&self, arn: &str) -> Result<Arc<Queue>, ApiError> {
+        let name = arn.rsplit(':').next().unwrap_or_default();
+        self.by_name(name)
+            .filter(|queue| queue.arn == arn)
+            .ok_or_else(no_queue)
+    }
+
+    fn by_name(&self, name: &str) -> Option<Arc<Queue>> {
+        self.lock().get(name).cloned()
+    }
+
+    fn put(
+        &self,
+        queue: &Queue,
+        body: &str,
+        attributes: BTreeMap<String, MessageAttribute>,
+        delay: Duration,
+    ) -> Result<Message, ApiError> {
+        if body.is_empty() {
+            let text = "The request must contain the parameter MessageBody.";
+            return Err(ApiError::client("MissingParameter", text));
+        }
+        let size = body.len() + attributes.iter().map(attribute_bytes).sum::<usize>();
+        if size > MESSAGE_BYTES_MAX {
+            return Err(ApiError::client(
+                "InvalidParameterValue",
+                format!(
+                    "One or more parameters are invalid. Reason: Message must be shorter than {MESSAGE_BYTES_MAX} bytes."
+                ),
+            ));
+        }
+        let message = Message {
+            id: self.rng.uuid(),
+            body: body.to_owned(),
+            attributes,
+            sent_ms: self.clock.now_ms(),
+            expires_at: Instant::now() + self.clock.scaled(queue.retention),
+            visible_at: Instant::now() + self.clock.scaled(delay),
+            receipt: None,
+            receive_count: 0,
+            first_received_ms: None,
+        };
+        let mut messages = queue.lock();
+        let sequence = messages.next_sequence;
+        messages.next_sequence += 1;
+        messages.by_sequence.insert(sequence, message.clone());
+        drop(messages);
+        queue.arrived.notify_waiters();
+        Ok(message)
+    }
+
+    /// Receives as SQS does: at most ten messages, oldest first, each hidden for the visibility timeout; waits for the
+    /// first one as long as the request says.
+    async fn receive(&self, queue: &Queue, receive: &Receive) -> Vec<Received> {
+        let until = Instant::now() + self.clock.scaled(receive.wait);
+        loop {
+            let arrived = queue.arrived.notified();
+            let taken = self.take_visible(queue, receive);
+            let now = Instant::now();
+            if !taken.is_empty() || now >= until {
+                return taken;
+            }
+            let reappears = queue.next_visible_at().filter(|at| *at > now);
+            let wake = reappears.map_or(until, |at| at.min(until));
+            tokio::select! {
+                () = arrived => {}
+                () = tokio::time::sleep_until(wake) => {}
+            }
+        }
+    }
+
+    fn take_visible(&self, queue: &Queue, receive: &Receive) -> Vec<Received> {
+        self.drop_expired(queue);
+        let now = Instant::now();
+        let hidden_for = receive
+            .visibility_timeout
+            .unwrap_or(queue.visibility_timeout);
+        let mut messages = queue.lock();
+        let visible = messages
+            .by_sequence
+            .values_mut()
+            .filter(|message| message.visible_at <= now);
+        visible
+            .take(receive.max_messages)
+            .map(|message| {
+                message.receive_count += 1;
+                message.first_received_ms.get_or_insert(self.clock.now_ms());
+                message.visible_at = now + self.clock.scaled(hidden_for);
+                let receipt = self.rng.hex(32);
+                message.receipt = Some(receipt.clone());
+                Received {
+                    receipt,
+                    message: message.clone(),
+                }
+            })
             .collect()
     }
 
-    /// Answers one request off the wire.
-    pub async fn handle(self: Arc<Self>, request: Request) -> Response {
-        let result = self.answer(request).await;
-        json_response("application/x-amz-json-1.0", &self.rng.uuid(), result)
+    fn drop_expired(&self, queue: &Queue) {
+        let now = Instant::now();
+        queue
+            .lock()
+            .by_sequence
+            .retain(|_, message| message.expires_at > now);
     }
 
-    async fn answer(&self, request: Request) -> Result<Value, ApiError> {
-        let target = request
-            .headers()
-            .get("x-amz-target")
-            .and_then(|value| value.to_str().ok());
-        let operation = target
-            .and_then(|target| target.strip_prefix("AmazonSQS."))
-            .unwrap_or_default()
-            .to_owned();
-        let body = collect(request.into_body())
-            .await
-            .map_err(|error| ApiError::client("SerializationException", error.to_string()))?;
-        let input: Value = serde_json::from_slice(&body)
-            .map_err(|error| ApiError::client("SerializationException", error.to_string()))?;
-        match operation.as_str() {
-            "CreateQueue" => {
-                self.create_queue(text(&input, "QueueName")?);
-                Ok(json!({"QueueUrl": self.url(text(&input, "QueueName")?)}))
-            }
-            "GetQueueUrl" => {
-                let name = text(&input, "QueueName")?;
-                self.lock().get(name).ok_or_else(no_queue)?;
-                Ok(json!({"QueueUrl": self.url(name)}))
-            }
-            "ListQueues" => {
-                let prefix = input["QueueNamePrefix"].as_str().unwrap_or_default();
-                let queues = self.lock();
-                let names = queues.keys().filter(|name| name.starts_with(prefix));
-                Ok(json!({"QueueUrls": names.map(|name| self.url(name)).collect::<Vec<_>>()}))
-            }
-            "GetQueueAttributes" => self.attributes(queue_name(&input)?),
-            "SendMessage" => self.send_message(&input),
-            "ReceiveMessage" => self.receive(&input).await,
-            "DeleteMessage" => self.delete(&input),
-            "PurgeQueue" => {
-                self.lock()
-                    .get_mut(queue_name(&input)?)
-                    .ok_or_else(no_queue)?
-                    .clear();
-                Ok(json!({}))
-            }
-            other => Err(ApiError::not_implemented(&format!(
-                "the operation AmazonSQS.{other}"
-            ))),
-        }
-    }
-
-    fn attributes(&self, name: &str) -> Result<Value, ApiError> {
-        let now_ms = self.clock.now_ms();
-        let queues = self.lock();
-        let queue = queues.get(name).ok_or_else(no_queue)?;
-        let hidden = queue
-            .iter()
-            .filter(|message| message.visible_ms > now_ms)
-            .count();
-        Ok(json!({"Attributes": {
-            "QueueArn": self.account.arn("sqs", name),
-            "ApproximateNumberOfMessages": (queue.len() - hidden).to_string(),
-            "ApproximateNumberOfMessagesNotVisible": hidden.to_string(),
-            "VisibilityTimeout": VISIBILITY_S.to_string(),
-        }}))
-    }
-
-    fn send_message(&self, input: &Value) -> Result<Value, ApiError> {
-        let body = text(input, "MessageBody")?;
-        let mut attributes = BTreeMap::new();
-        for (name, attribute) in input["MessageAttributes"].as_object().into_iter().flatten() {
-            let value = attribute["StringValue"].as_str();
-            let value = value.ok_or_else(|| {
-                ApiError::not_implemented(&format!(
-                    "message attribute {name} without a StringValue"
-                ))
-            })?;
-            attributes.insert(name.clone(), value.to_owned());
-        }
-        let id = self.send(
-            &self.account.arn("sqs", queue_name(input)?),
-            body,
-            &attributes,
-        )?;
-        Ok(json!({"MessageId": id, "MD5OfMessageBody": md5_hex(body)}))
-    }
-
-    async fn receive(&self, input: &Value) -> Result<Value, ApiError> {
-        let name = queue_name(input)?;
-        let wait = Duration::from_secs(
-            input["WaitTimeSeconds"]
-                .as_u64()
-                .unwrap_or(0)
-                .min(WAIT_S_MAX),
-        );
-        let deadline = tokio::time::Instant::now() + self.clock.scaled(wait);
-        loop {
-            let arrived = self.arrived.notified();
-            let messages = self.take_visible(name, input)?;
-            if !messages.is_empty() {
-                return Ok(json!({"Messages": messages}));
-            }
-            if tokio::time::timeout_at(deadline, arrived).await.is_err() {
-                return Ok(json!({}));
-            }
-        }
-    }
-
-    fn take_visible(&self, name: &str, input: &Value) -> Result<Vec<Value>, ApiError> {
-        let most = input["MaxNumberOfMessages"]
-            .as_u64()
-            .unwrap_or(1)
-            .clamp(1, 10);
-        let visibility =
-            Duration::from_secs(input["VisibilityTimeout"].as_u64().unwrap_or(VISIBILITY_S));
-        let now_ms = self.clock.now_ms();
-        let hidden_ms =
-            i64::try_from(self.clock.scaled(visibility).as_millis()).unwrap_or(i64::MAX);
-        let mut queues = self.lock();
-        let queue = queues.get_mut(name).ok_or_else(no_queue)?;
-        let visible = queue
-            .iter_mut()
-            .filter(|message| message.visible_ms <= now_ms);
-        let mut taken = Vec::new();
-        for message in visible.take(usize::try_from(most).unwrap_or(1)) {
-            let receipt = self.rng.hex(16);
-            message.visible_ms = now_ms.saturating_add(hidden_ms);
-            message.receive_count += 1;
-            message.receipt = Some(receipt.clone());
-            taken.push(json!({
-                "MessageId": message.id,
-                "ReceiptHandle": receipt,
-                "Body": message.body,
-                "MD5OfBody": md5_hex(&message.body),
-                "Attributes": {
-                    "SentTimestamp": message.sent_ms.to_string(),
-                    "ApproximateReceiveCount": message.receive_count.to_string(),
-                },
-                "MessageAttributes": message.attributes.iter().map(|(name, value)| {
-                    (name.clone(), json!({"DataType": "String", "StringValue": value}))
-                }).collect::<serde_json::Map<_, _>>(),
-            }));
-        }
-        Ok(taken)
-    }
-
-    fn delete(&self, input: &Value) -> Result<Value, ApiError> {
-        let receipt = text(input, "ReceiptHandle")?;
-        let mut queues = self.lock();
-        let queue = queues.get_mut(queue_name(input)?).ok_or_else(no_queue)?;
-        queue.retain(|message| message.receipt.as_deref() != Some(receipt));
-        Ok(json!({}))
-    }
-
-    fn url(&self, name: &str) -> String {
-        format!(
-            "https://sqs.{}.amazonaws.com/{}/{name}",
-            self.account.region, self.account.id
-        )
-    }
-
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<String, VecDeque<Message>>> {
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<String, Arc<Queue>>> {
         self.queues.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-fn name_in(arn: &str) -> &str {
-    arn.rsplit(':').next().unwrap_or_default()
-}
+impl Queue {
+    fn lock(&self) -> MutexGuard<'_, Messages> {
+        self.messages.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 
-fn queue_name(input: &Value) -> Result<&str, ApiError> {
-    Ok(text(input, "QueueUrl")?
-        .rsplit('/')
-        .next()
-        .unwrap_or_default())
-}
+    fn next_visible_at(&self) -> Option<Instant> {
+        let messages = self.lock();
+        messages
+            .by_sequence
+            .values()
+            .map(|message| message.visible_at)
+            .min()
+    }
 
-fn text<'a>(input: &'a Value, member: &str) -> Result<&'a str, ApiError> {
-    input[member].as_str().ok_or_else(|| {
-        ApiError::client(
-            "MissingParameter",
-            format!("The request must contain the parameter {member}."),
-        )
-    })
-}
+    /// Deletes the message that a receipt handle stands for. An old or unknown handle deletes nothing, which SQS
+    /// answers with success.
+    fn delete(&self, receipt: &str) {
+        let is_received = |message: &Message| message.receipt.as_deref() == Some(receipt);
+        self.lock()
+            .by_sequence
+            .retain(|_, message| !is_received(message));
+    }
 
-fn no_queue() -> ApiError {
-    ApiError {
-        status: StatusCode::BAD_REQUEST,
-        code: "com.amazonaws.sqs#QueueDoesNotExist".to_owned(),
-        message: "The specified queue does not exist.".to_owned(),
+    fn purge(&self) {
+        self.lock().by_sequence.clear();
+    }
+
+    fn counts(&self) -> Counts {
+        let now = Instant::now();
+        let mut counts = Counts {
+            visible: 0,
+            in_flight: 0,
+            delayed: 0,
+        };
+        for message in self.lock().by_sequence.values() {
+            if message.visible_at <= now {
+                counts.visible += 1;
+            } else if message.receipt.is_some() {
+                counts.in_flight += 1;
+            } else {
+                counts.delayed += 1;
+            }
+        }
+        counts
     }
 }
 
-fn md5_hex(text: &str) -> String {
-    hex::encode(Md5::digest(text))
+/// The code is the one of the query protocol, which SDKs of that time and boto3 still match on.
+fn no_queue() -> ApiError {
+    ApiError::client(
+        "AWS.SimpleQueueService.NonExistentQueue",
+        "The specified queue does not exist.",
+    )
 }

@@ -1,167 +1,78 @@
-//! The Lambda service: asynchronous queue, concurrency, execution environments, Runtime API.
+//! The Lambda service: asynchronous queue, concurrency, environments, Runtime API.
 //!
-//! Sources: Lambda developer guide, "Asynchronous invocation", "Lambda runtime API" and "Understanding Lambda function scaling".
-//! - An event whose invocation fails is tried again after one minute, then after two; then it goes to the on-failure
-//!   destination, as does one that became too old.
-//! - An event that finds no capacity waits in its queue and is served as capacity frees, in order of arrival. (AWS tries throttled
-//!   events again after 1 s, growing to 5 min; the sandbox's queue is as fair and never slower.)
-//! - An environment handles one invocation at a time; the one that was idle last is used first.
+//! A [`Code::Program`] runs as one child process an environment, reused while it lives. A [`Code::Handler`] runs in this
+//! process: it has no environment to keep, but the same queue, concurrency, timeouts and errors.
 
 mod api;
-mod environment;
-mod queue;
+mod asynchronous;
+mod capacity;
+mod failure;
+mod function;
+mod invocation;
+mod log;
+mod pool;
+mod process;
 mod runtime_api;
+mod stats;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 use bytes::Bytes;
 use http::StatusCode;
+use tokio::sync::{Notify, Semaphore};
 
 use crate::account::Account;
 use crate::clock::Clock;
 use crate::rng::SharedRng;
 use crate::sqs::Sqs;
 use crate::wire::{ApiError, Request, Response};
-use environment::Environment;
-use queue::QueuedEvent;
+use capacity::Capacity;
+pub use function::{Code, FunctionConfig, FunctionError, Handler, Invocation};
+pub use log::{LogLine, LogSink};
+use process::Process;
+pub use stats::{FunctionStats, Stats};
 
-/// Largest payload of an asynchronous invocation, in bytes (Lambda API reference, Invoke: 1 MB).
-const EVENT_BYTES_MAX: usize = 1024 * 1024;
+/// The most bytes of an asynchronous event (Lambda API reference, Invoke: 1 MB).
+const ASYNC_PAYLOAD_BYTES_MAX: usize = 1 << 20;
+/// The most bytes of a synchronous request or response (Lambda quotas: 6 MB, 6291556 bytes on the wire).
+const SYNC_PAYLOAD_BYTES_MAX: usize = 6_291_556;
+/// How many processes may be starting at once. AWS starts a thousand environments in ten seconds; one machine that did
+/// so would only slow each of them down. Whoever waits for a start takes an environment that becomes free instead.
+const STARTS_MAX: usize = 4;
 
-/// Takes the lines that functions print: the function's name, and the line.
-pub type LogSink = Arc<dyn Fn(&str, &str) + Send + Sync>;
-
-/// The functions.
+/// The Lambda service: asynchronous queue, concurrency, environments, Runtime API.
 pub struct Lambda {
     account: Account,
     clock: Clock,
     rng: SharedRng,
     sqs: Arc<Sqs>,
-    account_concurrency: usize,
-    state: Mutex<State>,
+    capacity: Arc<Capacity>,
+    functions: Mutex<BTreeMap<String, Function>>,
+    /// Every live process by its environment id, for the Runtime API.
+    processes: Mutex<BTreeMap<String, Arc<Process>>>,
+    starts: Semaphore,
+    /// Where processes find the Runtime API; the server tells before the first one starts.
+    runtime_api: Mutex<Option<SocketAddr>>,
+    log: log::Log,
+    next_arrival: AtomicU64,
+    shut_down: AtomicBool,
 }
 
-#[derive(Default)]
-struct State {
-    functions: BTreeMap<String, Function>,
-    /// By id: every environment whose process lives.
-    environments: BTreeMap<String, Arc<Environment>>,
-    /// Invocations under way in the account.
-    running: usize,
-    /// Counts events, for the order of their arrival.
-    arrivals: u64,
-    runtime_api: Option<SocketAddr>,
-    log_sink: Option<LogSink>,
-}
-
+/// A function with its state.
 struct Function {
-    config: FunctionConfig,
-    queue: std::collections::VecDeque<QueuedEvent>,
-    /// Ids of environments that wait for an invocation, the last used last.
-    idle: Vec<String>,
-    stats: FunctionStats,
-}
-
-/// What a function did so far.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct FunctionStats {
-    /// Invocations that were begun.
-    pub invocations: u64,
-    /// Invocations that ended in an error, crashes and timeouts included.
-    pub errors: u64,
-    /// Times that an event found no capacity.
-    pub throttles: u64,
-    /// Environments that were started.
-    pub cold_starts: u64,
-    /// Invocations under way.
-    pub running: usize,
-    /// The most that ever were.
-    pub running_peak: usize,
-    /// Events that were given up.
-    pub failed_events: u64,
-}
-
-/// A function as it was configured.
-#[derive(Clone)]
-pub struct FunctionConfig {
-    /// The function's name.
-    pub name: String,
-    /// How long one invocation may take (divided by the speed).
-    pub timeout: Duration,
-    /// Memory in MB: reported, not enforced.
-    pub memory_mb: u32,
-    /// Environment variables of the function.
-    pub environment: BTreeMap<String, String>,
-    /// What an environment runs.
-    pub code: Code,
-    /// Concurrency reserved for, and limiting, this function.
-    pub reserved_concurrency: Option<usize>,
-    /// Retries of an asynchronous event whose invocation failed: 0 to 2.
-    pub max_retries: u32,
-    /// How old an asynchronous event may become (divided by the speed).
-    pub max_event_age: Duration,
-    /// ARN of the queue that gets events that failed for good.
-    pub on_failure_arn: Option<String>,
-}
-
-/// What an execution environment runs.
-#[derive(Clone)]
-pub enum Code {
-    /// A program that speaks the Runtime API at AWS_LAMBDA_RUNTIME_API, one process an environment.
-    Program {
-        /// The executable.
-        program: PathBuf,
-        /// Its arguments.
-        arguments: Vec<String>,
-    },
-    /// A handler in this process, for the simulation.
-    Handler(Arc<dyn Handler>),
-}
-
-/// A function in this process.
-pub trait Handler: Send + Sync {
-    /// Runs one invocation. Dropping the future is what a timeout or a crash does.
-    fn invoke(
-        &self,
-        invocation: Invocation,
-    ) -> futures::future::BoxFuture<'static, Result<serde_json::Value, FunctionError>>;
-}
-
-/// One invocation, as a handler sees it.
-#[derive(Debug, Clone)]
-pub struct Invocation {
-    /// Request id: the same at every retry of one asynchronous event.
-    pub request_id: String,
-    /// When the invocation will be ended, in milliseconds since 1970.
-    pub deadline_ms: i64,
-    /// ARN of the invoked function.
-    pub function_arn: String,
-    /// The event.
-    pub payload: serde_json::Value,
-}
-
-/// What a handler fails with.
-#[derive(Debug, Clone)]
-pub struct FunctionError {
-    /// Name of the error.
-    pub error_type: String,
-    /// What happened.
-    pub message: String,
-}
-
-impl FunctionError {
-    /// The document that the service makes of it.
-    fn document(&self) -> serde_json::Value {
-        serde_json::json!({"errorType": self.error_type, "errorMessage": self.message})
-    }
+    config: Arc<FunctionConfig>,
+    /// Processes that wait for an invocation; the most recently used is last.
+    idle: Vec<Arc<Process>>,
+    /// Told once for each process that becomes idle.
+    idle_came: Arc<Notify>,
+    counts: stats::Counts,
 }
 
 impl Lambda {
-    /// The service with no function in it.
+    /// The service with nothing in it.
     #[must_use]
     pub fn new(
         account: Account,
@@ -175,104 +86,110 @@ impl Lambda {
             clock,
             rng,
             sqs,
-            account_concurrency,
-            state: Mutex::new(State::default()),
+            capacity: Arc::new(Capacity::new(account_concurrency)),
+            functions: Mutex::default(),
+            processes: Mutex::default(),
+            starts: Semaphore::new(STARTS_MAX),
+            runtime_api: Mutex::default(),
+            log: log::Log::default(),
+            next_arrival: AtomicU64::new(0),
+            shut_down: AtomicBool::new(false),
         }
     }
 
-    /// Creates or replaces a function and returns its ARN. Environments of its predecessor end with their invocation.
+    /// Answers one request off the wire (REST JSON, `/2015-03-31/functions/…`).
+    pub async fn handle(self: Arc<Self>, request: Request) -> Response {
+        api::handle(&self, request).await
+    }
+
+    /// Creates or replaces a function and returns its ARN. Environments of the code before end when they are idle.
     pub fn create_function(&self, function: FunctionConfig) -> String {
         let name = function.name.clone();
-        let mut state = self.lock();
-        let before = state.functions.remove(&name);
-        let (queue, stats, idle) = before
-            .map(|before| (before.queue, before.stats, before.idle))
-            .unwrap_or_default();
-        for id in idle {
-            if let Some(environment) = state.environments.remove(&id) {
-                environment.end();
+        self.capacity
+            .configure(&name, function.reserved_concurrency);
+        let config = Arc::new(function);
+        let outdated = match self.lock().entry(name.clone()) {
+            std::collections::btree_map::Entry::Occupied(mut known) => {
+                known.get_mut().config = config;
+                std::mem::take(&mut known.get_mut().idle)
             }
-        }
-        let created = Function {
-            config: function,
-            queue,
-            idle: Vec::new(),
-            stats,
+            std::collections::btree_map::Entry::Vacant(vacant) => {
+                vacant.insert(Function {
+                    config,
+                    idle: Vec::new(),
+                    idle_came: Arc::default(),
+                    counts: stats::Counts::default(),
+                });
+                Vec::new()
+            }
         };
-        state.functions.insert(name.clone(), created);
+        outdated.iter().for_each(|process| process.terminate());
         self.arn(&name)
     }
 
-    /// Where processes reach the Runtime API; set by the server before the first of them starts.
-    pub fn set_runtime_api(&self, address: SocketAddr) {
-        self.lock().runtime_api = Some(address);
-    }
-
-    /// Takes every line that a function prints, with the function's name. Without a sink their output is dropped.
-    pub fn set_log_sink(&self, sink: LogSink) {
-        self.lock().log_sink = Some(sink);
-    }
-
-    /// What each function did so far.
-    #[must_use]
-    pub fn stats(&self) -> BTreeMap<String, FunctionStats> {
-        let state = self.lock();
-        state
-            .functions
-            .iter()
-            .map(|(name, function)| (name.clone(), function.stats))
-            .collect()
-    }
-
     /// Queues an event for a function (InvocationType Event) and returns its request id.
-    ///
     /// # Errors
-    /// `ResourceNotFoundException` for an unknown function; `RequestEntityTooLargeException` above 1 MB.
+    /// `ResourceNotFoundException` for an unknown function; `RequestTooLargeException` above 1 MB;
+    /// `InvalidRequestContentException` for a payload that is not JSON.
     pub fn invoke_async(
         self: &Arc<Self>,
         function_arn: &str,
         payload: Bytes,
     ) -> Result<String, ApiError> {
-        if payload.len() > EVENT_BYTES_MAX {
-            return Err(ApiError {
-                status: StatusCode::PAYLOAD_TOO_LARGE,
-                code: "RequestTooLargeException".to_owned(),
-                message: format!(
-                    "{} byte payload is too large for the Event invocation type (limit {EVENT_BYTES_MAX} bytes)",
-                    payload.len()
-                ),
-            });
-        }
+        let config = self.config(function_arn)?;
+        check_size("Event", payload.len(), ASYNC_PAYLOAD_BYTES_MAX)?;
+        check_json(&payload)?;
         let request_id = self.rng.uuid();
-        self.enqueue(
-            self.function_name(function_arn)?,
+        let arrival = self.next_arrival.fetch_add(1, Ordering::Relaxed);
+        asynchronous::enqueue(
+            self,
+            config.name.clone(),
             request_id.clone(),
             payload,
+            arrival,
         );
         Ok(request_id)
     }
 
-    /// Answers one request off the wire.
-    pub async fn handle(self: Arc<Self>, request: Request) -> Response {
-        api::handle(&self, request).await
-    }
-
-    /// Answers one request of the Runtime API, which has a listener of its own: `/<environment>/2018-06-01/runtime/…`.
+    /// Answers one request of the Runtime API (on its own listener): `/<environment>/2018-06-01/runtime/…`.
     pub async fn handle_runtime_api(self: Arc<Self>, request: Request) -> Response {
         runtime_api::handle(&self, request).await
     }
 
-    /// Ends all environments. Invocations under way end with them.
-    pub async fn shut_down(&self) {
-        self.end_environments();
-        // Their processes are reaped by tasks of their own, which get their turn here.
-        tokio::task::yield_now().await;
+    /// Says where the Runtime API listens. Until then no program can be started.
+    pub fn set_runtime_api(&self, address: SocketAddr) {
+        *self
+            .runtime_api
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner) = Some(address);
     }
 
-    pub(crate) fn end_environments(&self) {
-        let environments = std::mem::take(&mut self.lock().environments);
-        for environment in environments.into_values() {
-            environment.end();
+    /// Says where the lines go that processes write. Before it is called they go to this process's own log.
+    pub fn set_log_sink(&self, sink: LogSink) {
+        self.log.set_sink(sink);
+    }
+
+    /// What the functions did so far, and what they are doing.
+    #[must_use]
+    pub fn stats(&self) -> Stats {
+        stats::collect(self)
+    }
+
+    /// The ids of the live environments, as they stand in AWS_LAMBDA_RUNTIME_API.
+    #[must_use]
+    pub fn environment_ids(&self) -> Vec<String> {
+        self.lock_processes().keys().cloned().collect()
+    }
+
+    /// Stops all environments: processes get SIGTERM, then are killed after two seconds. Nothing starts afterwards, and
+    /// what is still queued is dropped.
+    pub async fn shut_down(&self) {
+        self.shut_down.store(true, Ordering::Relaxed);
+        self.capacity.close();
+        let processes: Vec<_> = self.lock_processes().values().cloned().collect();
+        processes.iter().for_each(|process| process.terminate());
+        for process in processes {
+            process.gone().await;
         }
     }
 
@@ -280,20 +197,78 @@ impl Lambda {
         self.account.arn("lambda", &format!("function:{name}"))
     }
 
-    /// The name of a function, from its ARN or name, if there is one of it.
-    fn function_name(&self, arn_or_name: &str) -> Result<String, ApiError> {
-        let name = arn_or_name.rsplit(':').next().unwrap_or_default();
-        if self.lock().functions.contains_key(name) {
-            return Ok(name.to_owned());
-        }
-        Err(ApiError {
-            status: StatusCode::NOT_FOUND,
-            code: "ResourceNotFoundException".to_owned(),
-            message: format!("Function not found: {}", self.arn(name)),
+    /// A function by its name, ARN or partial ARN (`123456789012:function:name`), with or without `:$LATEST`.
+    fn config(&self, function: &str) -> Result<Arc<FunctionConfig>, ApiError> {
+        let unqualified = function.strip_suffix(":$LATEST").unwrap_or(function);
+        let partial_arn = format!("{}:function:", self.account.id);
+        let name = unqualified
+            .strip_prefix(&self.arn(""))
+            .or_else(|| unqualified.strip_prefix(&partial_arn))
+            .unwrap_or(unqualified);
+        let functions = self.lock();
+        let found = functions
+            .get(name)
+            .map(|function| Arc::clone(&function.config));
+        found.ok_or_else(|| {
+            let arn = if unqualified.contains(':') {
+                function.to_owned()
+            } else {
+                self.arn(function)
+            };
+            ApiError {
+                status: StatusCode::NOT_FOUND,
+                code: "ResourceNotFoundException".to_owned(),
+                message: format!("Function not found: {arn}"),
+            }
         })
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    fn count(&self, name: &str, update: impl FnOnce(&mut stats::Counts)) {
+        if let Some(function) = self.lock().get_mut(name) {
+            update(&mut function.counts);
+        }
+    }
+
+    fn is_shut_down(&self) -> bool {
+        self.shut_down.load(Ordering::Relaxed)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<String, Function>> {
+        self.functions
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn lock_processes(&self) -> MutexGuard<'_, BTreeMap<String, Arc<Process>>> {
+        self.processes
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn check_size(invocation_type: &str, bytes: usize, limit: usize) -> Result<(), ApiError> {
+    if bytes <= limit {
+        return Ok(());
+    }
+    Err(ApiError {
+        status: StatusCode::PAYLOAD_TOO_LARGE,
+        code: "RequestTooLargeException".to_owned(),
+        message: format!(
+            "{bytes} byte payload is too large for the {invocation_type} invocation type (limit {limit} bytes)"
+        ),
+    })
+}
+
+/// An empty payload stands for no event at all, which Lambda takes.
+fn check_json(payload: &[u8]) -> Result<(), ApiError> {
+    if payload.is_empty() {
+        return Ok(());
+    }
+    match serde_json::from_slice::<serde::de::IgnoredAny>(payload) {
+        Ok(_) => Ok(()),
+        Err(error) => Err(ApiError::client(
+            "InvalidRequestContentException",
+            format!("Could not parse request body into json: {error}"),
+        )),
     }
 }

@@ -1,18 +1,17 @@
 //! A sandbox with the gate deployed, and an operator's clients of it.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use anyhow::Context as _;
 use time::OffsetDateTime;
 use workflow::policy::ModerationPolicy;
 
 use super::arguments::Options;
-use super::logs::Logs;
 use super::settings::settings;
 use crate::account::Account;
 use crate::aws::{Aws, AwsConfig};
 use crate::clock::Clock;
+use crate::lambda::LogSink;
 use crate::rekognition;
 use crate::rng::SharedRng;
 use crate::server::Server;
@@ -60,7 +59,6 @@ impl Session {
     ) -> anyhow::Result<Self> {
         let policy = policy(options.policy.as_deref())?;
         let programs = programs(options.functions.as_deref())?;
-        let logs = Logs::new(logs)?;
         let clock = Clock::new(now(), speed);
         let config = AwsConfig {
             account_concurrency: usize::try_from(options.concurrency)?,
@@ -77,10 +75,7 @@ impl Session {
             SharedRng::seeded(options.seed),
             &config,
         );
-        aws.lambda
-            .set_log_sink(Arc::new(move |function: &str, line: &str| {
-                logs.line(function, line);
-            }));
+        aws.lambda.set_log_sink(LogSink::Folder(logs.to_owned()));
         let server = Server::start(aws.clone(), port)
             .await
             .with_context(|| format!("the endpoint cannot listen at port {port} of 127.0.0.1"))?;
@@ -144,6 +139,7 @@ impl Session {
         let stats = self.aws.lambda.stats();
         let name = self.stack.function_name(Function::IngestTrigger);
         stats
+            .functions
             .get(&name)
             .is_some_and(|ingest| ingest.running == 0 && ingest.invocations > uploads)
     }

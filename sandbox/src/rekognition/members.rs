@@ -14,11 +14,13 @@ pub(super) struct Members<'a> {
     map: &'a Map<String, Value>,
 }
 
+/// A pattern as the model writes it, and the same as code.
+type Pattern = (&'static str, fn(&str) -> bool);
+
 /// The constraint on a string member.
 pub(super) struct Text {
     pub(super) len: (usize, usize),
-    /// The pattern as the model writes it, and the same as code.
-    pub(super) pattern: Option<(&'static str, fn(&str) -> bool)>,
+    pub(super) pattern: Option<Pattern>,
 }
 
 impl Text {

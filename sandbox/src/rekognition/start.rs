@@ -130,12 +130,13 @@ impl Start {
             tag: members.text("JobTag", &JOB_TAG, &mut violations)?,
             topic_arn: None,
         };
-        let object = match members.structure("Video", &["S3Object"])? {
+        let video = members.structure("Video", &["S3Object"])?;
+        if video.is_none() {
+            members.missing("Video", &mut violations);
+        }
+        let object = match &video {
             Some(video) => video.structure("S3Object", &["Bucket", "Name", "Version"])?,
-            None => {
-                members.missing("Video", &mut violations);
-                None
-            }
+            None => None,
         };
         if let Some(object) = &object {
             let texts = [("Bucket", &BUCKET), ("Name", &KEY)];

@@ -13,10 +13,10 @@ use super::rows::{Aggregate, Row, Sort};
 
 /// How long results are kept, and how long a ClientRequestToken lives (Rekognition developer guide, "Calling Amazon
 /// Rekognition Video operations"): 7 days.
-pub(super) const RETENTION: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+pub(super) const RETENTION: Duration = Duration::from_hours(7 * 24);
 
 /// How long a page token lives (developer guide, Guidelines and quotas): 24 hours.
-pub(super) const PAGE_TTL: Duration = Duration::from_secs(24 * 60 * 60);
+pub(super) const PAGE_TTL: Duration = Duration::from_hours(24);
 
 /// Results whose rows are kept at hand, since their pages are mostly asked for one after the other.
 const RECENT_MAX: usize = 8;
