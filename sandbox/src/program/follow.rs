@@ -24,7 +24,7 @@ const UPLOADS_AT_ONCE: usize = 8;
 const LOOK_EVERY: Duration = Duration::from_millis(200);
 
 /// The same as a multiple of what a look took: with many videos, looking must not keep the gate from its work.
-const LOOK_SHARE: u32 = 15;
+const LOOK_SHARE: u32 = 4;
 
 /// Executions a page of ListExecutions (Step Functions API reference: at most 1000).
 const EXECUTIONS_PAGE: i32 = 1000;
