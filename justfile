@@ -25,6 +25,11 @@ lint:
 test *arguments:
     cargo test --locked {{ arguments }}
 
+# Every single crash, throttle and lost answer, at each call of a small workload.
+[group('check')]
+crashes:
+    REELGATE_CRASH_STEP=1 cargo test --release --locked -p sandbox --test it crashes::
+
 # The documentation of all crates, warnings denied.
 [group('check')]
 docs:

@@ -6,6 +6,7 @@
 )]
 
 mod call;
+mod crashes;
 mod events;
 mod gate;
 mod lambda;

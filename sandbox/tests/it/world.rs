@@ -14,7 +14,7 @@ use workflow::names;
 use crate::support::aws_with;
 
 /// Longest that a test waits for an execution to end, in the sandbox's time: longer than any recovery takes.
-const PATIENCE: Duration = Duration::from_secs(6 * 3600);
+const PATIENCE: Duration = Duration::from_secs(3 * 3600);
 
 /// The gate, deployed with handlers in this process.
 pub(crate) struct World {
@@ -101,7 +101,7 @@ impl World {
                     Some(described) if described.status != ExecutionStatus::Running => {
                         return described;
                     }
-                    _ => self.pass(1).await,
+                    _ => self.pass(5).await,
                 }
             }
         };
