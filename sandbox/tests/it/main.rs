@@ -11,6 +11,7 @@ mod events;
 mod gate;
 mod lambda;
 mod processes;
+mod recovery;
 mod rekognition;
 mod s3;
 mod server;

@@ -114,6 +114,13 @@ impl World {
         }
     }
 
+    /// Deploys all functions anew, as those of `stack`.
+    pub(crate) fn deploy_functions(&self, stack: &Stack, steps: &InProcess) {
+        stack
+            .deploy_functions(&self.aws, |function| steps.code(function))
+            .unwrap();
+    }
+
     /// Lets the sandbox's time pass.
     pub(crate) async fn pass(&self, seconds: u64) {
         tokio::time::sleep(Duration::from_secs(seconds)).await;
