@@ -41,6 +41,7 @@ fn report() -> Report {
         Outcome::Rejected,
         3,
     );
+    report.redrive_count = 1;
     report.set_scan(&scan());
     let judgement = policy.judge(&scan());
     report.set_judgement(&judgement, policy.hash());
@@ -91,7 +92,7 @@ fn the_track_is_a_contract() {
 fn fields_are_in_a_fixed_order() {
     let text = String::from_utf8(report().to_json().unwrap()).unwrap();
     assert!(
-        text.starts_with(r#"{"schema_version":1,"revision":3,"execution_name":"#),
+        text.starts_with(r#"{"schema_version":1,"revision":3,"redrive_count":1,"execution_name":"#),
         "{text}"
     );
     assert_eq!(report().to_json().unwrap(), report().to_json().unwrap());
@@ -129,10 +130,42 @@ fn the_head_is_read_without_the_rows() {
         ReportHead {
             schema_version: 1,
             revision: 3,
+            redrive_count: 1,
             outcome: Outcome::Rejected,
-            published: false
+            published: false,
+            unknown: BTreeMap::new(),
         }
     );
+}
+
+#[test]
+fn the_head_knows_every_field_and_keeps_what_it_does_not_know() {
+    let mut report = report();
+    report.closed_status = Some(ExecutionStatus::Aborted);
+    report.segments_unavailable = Some("gone".to_owned());
+    report.published = true;
+    let mut json: Value = serde_json::from_slice(&report.to_json().unwrap()).unwrap();
+    json["reviewed_by"] = json!({"name": "Ada"});
+    let head = ReportHead::parse(json.to_string().as_bytes()).unwrap();
+    assert!(head.published);
+    assert_eq!(
+        head.unknown,
+        BTreeMap::from([("reviewed_by".to_owned(), json!({"name": "Ada"}))])
+    );
+}
+
+#[test]
+fn a_report_of_a_later_drive_outranks_any_revision() {
+    let head = ReportHead::parse(&report().to_json().unwrap()).unwrap();
+    for (redrive_count, revision, outranks) in [
+        (0, 9, true),
+        (1, 2, true),
+        (1, 3, false),
+        (1, 4, false),
+        (2, 1, false),
+    ] {
+        assert_eq!(head.outranks(redrive_count, revision), outranks);
+    }
 }
 
 #[test]

@@ -20,8 +20,7 @@ use crate::errors::{CallError, Operation};
 use crate::event::Trigger;
 use crate::gate::{Gate, StepError, chain};
 use crate::ledger::{
-    Edit, LeaseTerm, LedgerError, Outcome, Phase, Record, SlotClaim, Stored, Swap,
-    free_numbers,
+    Edit, LeaseTerm, LedgerError, Outcome, Phase, Record, SlotClaim, Stored, Swap, free_numbers,
 };
 use crate::names;
 use crate::report::AnalysisReason;

@@ -91,9 +91,7 @@ pub(crate) async fn write(
         let etag = match earlier(gate, &record.execution).await? {
             Earlier::None => None,
             Earlier::Malformed { etag } => Some(etag),
-            Earlier::Read { head, .. }
-                if head.outranks(report.redrive_count, report.revision) =>
-            {
+            Earlier::Read { head, .. } if head.outranks(report.redrive_count, report.revision) => {
                 return Ok(());
             }
             Earlier::Read { head, etag } => {
@@ -145,8 +143,8 @@ async fn document(work: &mut Work<'_>, closed: Option<&Described>) -> Result<Rep
     // An execution that was started by hand may have another name than its video's.
     report.execution_name.clone_from(&record.execution);
     report.redrive_count = record.redrive_count;
-    report.closed_status = closed
-        .and_then(|described| event::ExecutionStatus::from_name(described.status.as_str()));
+    report.closed_status =
+        closed.and_then(|described| event::ExecutionStatus::from_name(described.status.as_str()));
     report.error_name = match end {
         Some(described) => described.error.clone(),
         None => error_name(record).map(|name| name.as_str().to_owned()),
