@@ -6,12 +6,16 @@
 )]
 
 mod call;
+mod e2e;
 mod events;
 mod gate;
+mod idle;
 mod lambda;
 mod processes;
+mod real;
 mod rekognition;
 mod s3;
+mod secrets;
 mod server;
 mod sfn;
 mod sns;
