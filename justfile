@@ -30,6 +30,11 @@ test *arguments:
 clients:
     sandbox/tests/clients/run.sh
 
+# Every single crash, throttle and lost answer, at each call of a small workload.
+[group('check')]
+crashes:
+    REELGATE_CRASH_STEP=1 cargo test --release --locked -p sandbox --test it crashes::
+
 # The documentation of all crates, warnings denied.
 [group('check')]
 docs:

@@ -12,6 +12,8 @@ use aws_smithy_types::body::SdkBody;
 use http_body_util::BodyExt as _;
 
 use crate::aws::Aws;
+use crate::faults::{self, Fault};
+use crate::wire::{Response, body};
 
 /// The SDK side of the in-process front end.
 #[derive(Clone)]
@@ -39,11 +41,33 @@ impl HttpConnector for Connector {
                 .try_into_http1x()
                 .map_err(|error| ConnectorError::user(error.into()))?
                 .map(|body| body.map_err(Into::into).boxed());
-            let response = aws.handle(request).await;
+            let fault = faults::strike(&request);
+            let response = match fault {
+                None => aws.handle(request).await,
+                Some(Fault::CrashBefore) => faults::crash().await,
+                Some(Fault::CrashAfter) => {
+                    aws.handle(request).await;
+                    faults::crash().await
+                }
+                Some(Fault::Throttled) => refuse(Fault::Throttled),
+                Some(Fault::AnswerLost) => {
+                    aws.handle(request).await;
+                    refuse(Fault::AnswerLost)
+                }
+            };
             HttpResponse::try_from(response.map(SdkBody::from_body_1_x))
                 .map_err(|error| ConnectorError::other(error.into(), None))
         })
     }
+}
+
+/// An answer that both JSON and XML protocols of the SDKs understand by its status and its headers.
+fn refuse(fault: Fault) -> Response {
+    let (status, code) = faults::refusal(fault);
+    let document = serde_json::json!({"__type": code, "message": "an injected fault"});
+    let mut response = http::Response::new(body(document.to_string()));
+    *response.status_mut() = status;
+    response
 }
 
 impl HttpClient for Connector {

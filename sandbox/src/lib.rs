@@ -16,6 +16,7 @@ pub mod calls;
 pub mod clock;
 pub mod connector;
 pub mod events;
+pub mod faults;
 pub mod lambda;
 mod params;
 mod pattern;

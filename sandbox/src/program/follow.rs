@@ -8,7 +8,7 @@ use anyhow::Context as _;
 use aws_sdk_s3::primitives::ByteStream;
 use aws_sdk_sfn::types::ExecutionStatus;
 use futures::StreamExt as _;
-use tokio::time::{Instant, MissedTickBehavior};
+use tokio::time::Instant;
 use workflow::ledger::Phase;
 use workflow::names;
 
@@ -20,8 +20,11 @@ use super::videos::Video;
 /// Uploads side by side.
 const UPLOADS_AT_ONCE: usize = 8;
 
-/// How often the executions are looked at, in real time.
+/// How long to wait between two looks at the executions, in real time.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
+
+/// The same as a multiple of what a look took: with many videos, looking must not keep the gate from its work.
+const LOOK_SHARE: u32 = 4;
 
 /// Executions a page of ListExecutions (Step Functions API reference: at most 1000).
 const EXECUTIONS_PAGE: i32 = 1000;
@@ -75,14 +78,15 @@ impl Follower<'_> {
         let mut uploads = futures::stream::iter(videos.iter().enumerate())
             .map(|(index, video)| async move { (index, upload(session, video).await) })
             .buffer_unordered(UPLOADS_AT_ONCE);
-        let mut look = tokio::time::interval(LOOK_EVERY);
-        look.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut look_at = Instant::now();
         loop {
             tokio::select! {
                 Some((index, execution)) = uploads.next() => self.uploaded(index, execution?),
-                _ = look.tick() => {
+                () = tokio::time::sleep_until(look_at) => {
+                    let started = Instant::now();
                     self.look().await?;
                     self.display.tick();
+                    look_at = Instant::now() + LOOK_EVERY.max(LOOK_SHARE * started.elapsed());
                 }
             }
             let settled = self.tracks.iter().all(|track| track.outcome.is_some());

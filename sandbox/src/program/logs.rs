@@ -43,6 +43,11 @@ impl LogFolder {
         }
     }
 
+    /// Whether nothing was logged.
+    pub(super) fn is_empty(&self) -> bool {
+        std::fs::read_dir(self.path()).is_ok_and(|mut files| files.next().is_none())
+    }
+
     /// Keeps it beyond this run.
     pub(super) fn keep(self) -> PathBuf {
         match self {

@@ -61,11 +61,11 @@ pub(super) async fn run(arguments: &Arguments) -> anyhow::Result<bool> {
     .await;
     let passage = match result {
         Ok(passage) => passage,
+        // Before the first function has run there is nothing to look at.
+        Err(error) if logs.is_empty() => return Err(error),
         Err(error) => {
-            return Err(error.context(format!(
-                "the functions' logs are in {}",
-                logs.keep().display()
-            )));
+            let folder = logs.keep();
+            bail!("{error:#}; the functions' logs are in {}", folder.display());
         }
     };
     let as_expected = passage.rows.iter().all(|row| row.problems.is_empty());

@@ -20,6 +20,7 @@ use workflow::steps::reconcile::Reconciler;
 use super::{Function, Stack};
 use crate::aws::Aws;
 use crate::connector::Connector;
+use crate::faults::{self, Faults};
 use crate::lambda::{Code, FunctionError, Handler, Invocation};
 use crate::rng::SharedRng;
 
@@ -28,6 +29,7 @@ use crate::rng::SharedRng;
 pub struct InProcess {
     ingest: Ingest,
     reconciler: Reconciler,
+    faults: Arc<Faults>,
 }
 
 impl InProcess {
@@ -58,7 +60,14 @@ impl InProcess {
         Ok(Self {
             ingest,
             reconciler: Reconciler { gate, announcer },
+            faults: Arc::default(),
         })
+    }
+
+    /// What goes wrong with the functions' calls.
+    #[must_use]
+    pub fn faults(&self) -> &Faults {
+        &self.faults
     }
 
     /// What the steps work with, for tests that call one directly.
@@ -100,23 +109,32 @@ struct InProcessFunction {
 impl Handler for InProcessFunction {
     fn invoke(&self, invocation: Invocation) -> BoxFuture<'static, Result<Value, FunctionError>> {
         let (function, deps) = (self.function, self.deps.clone());
-        async move {
+        let faults = Arc::clone(&deps.faults);
+        let handler = async move {
             let deadline = Deadline {
                 at_ms: invocation.deadline_ms,
             };
             let (event, gate) = (&invocation.payload, &deps.reconciler.gate);
-            let result = match function {
+            match function {
                 Function::IngestTrigger => ingest_trigger::handle(&deps.ingest, event).await,
                 Function::ActivityWorker => activity_worker::handle(gate, deadline, event).await,
                 Function::ModerationCallback => {
                     moderation_callback::handle(gate, deadline, event).await
                 }
                 Function::Reconciler => reconciler::handle(&deps.reconciler, deadline, event).await,
-            };
-            result.map_err(|error| FunctionError {
-                error_type: error.name.to_owned(),
-                message: error.message,
-            })
+            }
+        };
+        async move {
+            match faults::run(function, faults, Box::pin(handler)).await {
+                Some(result) => result.map_err(|error| FunctionError {
+                    error_type: error.name.to_owned(),
+                    message: error.message,
+                }),
+                None => Err(FunctionError {
+                    error_type: "Runtime.ExitError".to_owned(),
+                    message: "killed by an injected fault".to_owned(),
+                }),
+            }
         }
         .boxed()
     }

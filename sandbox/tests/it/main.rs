@@ -6,6 +6,7 @@
 )]
 
 mod call;
+mod crashes;
 mod e2e;
 mod events;
 mod gate;
@@ -13,6 +14,7 @@ mod idle;
 mod lambda;
 mod processes;
 mod real;
+mod recovery;
 mod rekognition;
 mod s3;
 mod secrets;
