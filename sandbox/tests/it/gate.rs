@@ -247,15 +247,6 @@ async fn a_takedown_stays() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_idle_gate_makes_no_poll_and_no_call_to_s3() {
-    let world = World::new().await;
-    world.pass(60 * 59).await;
-    let before = world.aws.lambda.stats().functions;
-    assert!(before.values().all(|stats| stats.errors == 0), "{before:?}");
-    world.pass(61).await;
-}
-
-#[tokio::test(start_paused = true)]
 async fn a_stopped_execution_is_not_published_and_its_end_is_reported() {
     let world = World::new().await;
     let clip = world.upload("stop.mp4", sample(CLEAN), None).await;

@@ -123,7 +123,7 @@ impl World {
 
     /// Lets the sandbox's time pass.
     pub(crate) async fn pass(&self, seconds: u64) {
-        tokio::time::sleep(Duration::from_secs(seconds)).await;
+        self.aws.clock.sleep(Duration::from_secs(seconds)).await;
     }
 
     /// The approved object of a key, if there is one.
