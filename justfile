@@ -25,6 +25,16 @@ lint:
 test *arguments:
     cargo test --locked {{ arguments }}
 
+# boto3 and the AWS CLI, pinned, drive the served sandbox.
+[group('check')]
+clients:
+    sandbox/tests/clients/run.sh
+
+# Every single crash, throttle and lost answer, at each call of a small workload.
+[group('check')]
+crashes:
+    REELGATE_CRASH_STEP=1 cargo test --release --locked -p sandbox --test it crashes::
+
 # The documentation of all crates, warnings denied.
 [group('check')]
 docs:
@@ -39,3 +49,8 @@ sandbox *arguments:
 [group('run')]
 serve *arguments:
     cargo run --release --locked -p sandbox -- serve {{ arguments }}
+
+# Many videos at once: how long the gate takes for them, beside the ideal, and what that costs.
+[group('run')]
+load *arguments:
+    cargo run --release --locked -p sandbox -- load {{ arguments }}

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use http::header;
 
 use crate::account::Account;
+use crate::calls::{CallCounts, Calls};
 use crate::clock::Clock;
 use crate::events::Events;
 use crate::lambda::Lambda;
@@ -39,6 +40,7 @@ pub struct Aws {
     pub rekognition: Arc<Rekognition>,
     /// State machines and activities.
     pub sfn: Arc<Sfn>,
+    calls: Arc<Calls>,
 }
 
 /// What may be set about the AWS as a whole.
@@ -120,12 +122,21 @@ impl Aws {
             s3,
             rekognition,
             sfn,
+            calls: Arc::default(),
         }
+    }
+
+    /// How often each operation of each service was called so far.
+    #[must_use]
+    pub fn calls(&self) -> CallCounts {
+        self.calls.counts()
     }
 
     /// Answers one request of any service.
     pub async fn handle(&self, request: Request) -> Response {
-        match signing_name(&request).as_deref() {
+        let service = signing_name(&request);
+        let request = self.calls.count(service.as_deref(), request).await;
+        match service.as_deref() {
             Some("states") => Arc::clone(&self.sfn).handle(request).await,
             Some("rekognition") => Arc::clone(&self.rekognition).handle(request).await,
             Some("sns") => Arc::clone(&self.sns).handle(request).await,

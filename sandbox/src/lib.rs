@@ -12,6 +12,7 @@
 
 pub mod account;
 pub mod aws;
+pub mod calls;
 pub mod clock;
 pub mod connector;
 pub mod events;

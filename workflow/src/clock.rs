@@ -29,16 +29,6 @@ impl Deadline {
     }
 }
 
-/// An instant as documents for people show it: RFC 3339, in UTC, to the millisecond.
-#[must_use]
-pub fn rfc3339(ms: i64) -> String {
-    use time::format_description::well_known::Rfc3339;
-    time::OffsetDateTime::from_unix_timestamp_nanos(i128::from(ms) * 1_000_000)
-        .ok()
-        .and_then(|instant| instant.format(&Rfc3339).ok())
-        .unwrap_or_else(|| ms.to_string())
-}
-
 /// The system's clock.
 #[derive(Debug, Clone, Copy)]
 pub struct SystemClock;

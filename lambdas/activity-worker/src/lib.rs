@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use workflow::aws::Aws;
 use workflow::clock::{Deadline, SystemClock, SystemNonces};
 use workflow::config::GateConfig;
-use workflow::event;
+use workflow::event::Trigger;
 use workflow::function::{self, FunctionError, environment};
 use workflow::gate::Gate;
 use workflow::steps::dispatch::dispatch;
@@ -40,8 +40,8 @@ pub async fn handle(
     deadline: Deadline,
     event: &Value,
 ) -> Result<Value, FunctionError> {
-    let tick = event::tick(event)?;
-    let done = dispatch(gate, deadline, &tick).await?;
+    let trigger = Trigger::parse(event)?;
+    let done = dispatch(gate, deadline, &trigger).await?;
     if done.polls > 0 || done.failed > 0 {
         tracing::info!(
             polls = done.polls,

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use workflow::aws::Aws;
 use workflow::clock::Deadline;
 use workflow::config::IngestConfig;
-use workflow::event::{self, Upload};
+use workflow::event::{self, Upload, UploadedObject};
 use workflow::function::{self, FunctionError, environment};
 use workflow::steps::ingest::{Ingest, Ingested};
 
@@ -27,26 +27,22 @@ pub async fn run() -> Result<(), lambda_runtime::Error> {
 /// # Errors
 /// [`FunctionError`] naming each record that could not be ingested.
 pub async fn handle(ingest: &Ingest, event: &Value) -> Result<Value, FunctionError> {
-    let messages = event::sns_messages(event)?;
     let (mut started, mut existed, mut ignored) = (0_u32, 0_u32, 0_u32);
     let mut problems: Vec<FunctionError> = Vec::new();
-    for upload in messages
-        .iter()
-        .flat_map(|message| event::uploads(message, &ingest.config.raw_bucket))
-    {
+    for upload in event::uploads(event, &ingest.config.raw_bucket) {
         match upload {
-            Upload::Object(video) => match ingest.start(&video).await {
+            Upload::Object(UploadedObject { input, .. }) => match ingest.start(&input).await {
                 Ok(Ingested::Started) => started += 1,
                 Ok(Ingested::Existed) => existed += 1,
                 Err(error) => problems.push(FunctionError {
                     name: "CallFailed",
-                    message: format!("{}: {error}", video.key),
+                    message: format!("{}: {error}", input.key),
                 }),
             },
-            Upload::Ignored(reason) => {
+            Upload::Ignored { why, key } => {
                 ignored += 1;
-                metrics::counter!("IgnoredEvents", "Reason" => format!("{reason:?}")).increment(1);
-                tracing::info!(?reason, "event ignored");
+                metrics::counter!("IgnoredEvents", "Reason" => why.name()).increment(1);
+                tracing::info!(reason = why.name(), object_key = key, "event ignored");
             }
             Upload::Refused(error) => problems.push(error.into()),
         }

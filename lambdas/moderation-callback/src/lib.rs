@@ -42,19 +42,22 @@ pub async fn handle(
 ) -> Result<Value, FunctionError> {
     let mut outcomes = Vec::new();
     let mut problems: Vec<FunctionError> = Vec::new();
-    for message in event::sns_messages(event)? {
-        let job_tag = match event::completed_job_tag(message) {
-            Ok(job_tag) => job_tag,
+    for completion in event::completions(event) {
+        let completion = match completion {
+            Ok(completion) => completion,
             Err(error) => {
                 problems.push(error.into());
                 continue;
             }
         };
+        // A job without a tag was started by somebody else, as one with a tag that names no record.
+        let job_tag = completion.job_tag.unwrap_or_default();
         match settle(gate, deadline, &job_tag).await {
             Ok(outcome) => {
                 if outcome == Settled::Unknown {
                     metrics::counter!("IgnoredEvents", "Reason" => "UnknownJob").increment(1);
-                    tracing::info!(job_tag, "completion message of no open record");
+                    let job_id = completion.job_id;
+                    tracing::info!(job_id, job_tag, "completion message of no open record");
                 }
                 outcomes.push(format!("{outcome:?}"));
             }

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use workflow::aws::Aws;
 use workflow::clock::{Deadline, SystemClock, SystemNonces};
 use workflow::config::{AnnouncerConfig, GateConfig};
-use workflow::event::{self, Tick};
+use workflow::event::Trigger;
 use workflow::function::{self, FunctionError, environment};
 use workflow::gate::Gate;
 use workflow::steps::reconcile::{Reconciled, Reconciler};
@@ -50,19 +50,16 @@ pub async fn handle(
     deadline: Deadline,
     event: &Value,
 ) -> Result<Value, FunctionError> {
-    let done = match event::tick(event)? {
-        Tick::Schedule => reconciler.tick(deadline).await?,
-        Tick::ExecutionClosed {
-            execution_arn,
-            name,
-        } => {
+    let done = match Trigger::parse(event)? {
+        Trigger::Tick => reconciler.tick(deadline).await?,
+        Trigger::ExecutionStatus(event) if event.status.is_closed() => {
             reconciler
-                .closed_execution(deadline, &execution_arn, &name)
+                .closed_execution(deadline, &event.execution_arn, &event.name)
                 .await?
         }
-        // Its task is the worker's.
-        Tick::ExecutionStarted => Reconciled::default(),
-        Tick::Sweep(command) => {
+        // The task of an execution that started is the worker's.
+        Trigger::ExecutionStatus(_) => Reconciled::default(),
+        Trigger::Sweep(command) => {
             let swept = sweep::begin(&reconciler.gate, deadline, &command).await?;
             return Ok(
                 json!({"versions": swept.versions, "started": swept.started, "complete": swept.complete}),

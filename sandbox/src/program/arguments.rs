@@ -13,6 +13,7 @@ Examples:
   sandbox clip.mp4 other.mov                   own videos; labels from clip.labels.json beside clip.mp4
   sandbox --functions target/lambda clip.mp4   with the artefacts that deploy
   sandbox serve --env-file .env                stays up for any AWS SDK or CLI
+  sandbox load --videos 1000 --job-seconds 30  how long 1,000 videos take
 
 Labels that the moderation service finds in a video are those of `<stem>.labels.json` beside it, of
 `<key>.labels.json` in --labels DIR, or of the object's metadata entry `labels`
@@ -48,6 +49,9 @@ pub(super) struct Arguments {
 pub(super) enum Command {
     /// Stays up until Ctrl-C: an AWS endpoint with the gate deployed, for any SDK, the AWS CLI, and a folder for videos.
     Serve(Serve),
+    /// Uploads many videos at once and tells how long the gate takes for them, beside the ideal, and what that costs in
+    /// invocations and calls. Jobs take 300 s unless --job-seconds says otherwise; one video of four is to be rejected.
+    Load(Load),
     /// Runs one of the built-in functions as the Lambda service does.
     #[command(hide = true)]
     Function {
@@ -72,6 +76,18 @@ pub(super) struct Serve {
     /// there is none [default: a new temporary folder].
     #[arg(long, value_name = "DIR")]
     pub(super) drop: Option<PathBuf>,
+}
+
+/// Options of `load`.
+#[derive(Debug, Args)]
+pub(super) struct Load {
+    /// How many videos.
+    #[arg(long, value_name = "N", default_value_t = 200, value_parser = videos)]
+    pub(super) videos: usize,
+
+    /// Fails if it takes more than this many times as long as the ideal: jobs that follow one another in every slot.
+    #[arg(long, value_name = "N", value_parser = ratio)]
+    pub(super) max_ratio: Option<f64>,
 }
 
 /// Options of every command.
@@ -138,6 +154,20 @@ fn speed(value: &str) -> Result<f64, String> {
     match value.parse::<f64>() {
         Ok(speed) if (0.01..=10_000.0).contains(&speed) => Ok(speed),
         _ => Err("expected a number from 0.01 to 10000".to_owned()),
+    }
+}
+
+fn videos(value: &str) -> Result<usize, String> {
+    match value.parse::<usize>() {
+        Ok(videos) if (1..=100_000).contains(&videos) => Ok(videos),
+        _ => Err("expected a whole number from 1 to 100000".to_owned()),
+    }
+}
+
+fn ratio(value: &str) -> Result<f64, String> {
+    match value.parse::<f64>() {
+        Ok(ratio) if (1.0..=1000.0).contains(&ratio) => Ok(ratio),
+        _ => Err("expected a number from 1 to 1000".to_owned()),
     }
 }
 
@@ -237,6 +267,14 @@ mod tests {
         refused(&["--max-jobs", "1001"], "1001 is not in 0..=1000");
         refused(&["--concurrency", "0"], "0 is not in 1..=100000");
         refused(&["serve", "--port", "65536"], "65536");
+        refused(
+            &["load", "--videos", "0"],
+            "expected a whole number from 1 to 100000",
+        );
+        refused(
+            &["load", "--max-ratio", "0.9"],
+            "expected a number from 1 to 1000",
+        );
     }
 
     #[test]
@@ -255,6 +293,7 @@ mod tests {
             "--log-dir",
             "--reports",
             "serve",
+            "load",
         ] {
             assert!(help.contains(option), "{option}");
         }

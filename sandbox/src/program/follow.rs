@@ -114,7 +114,8 @@ impl Follower<'_> {
         }
         let ingested = self.session.ingested(u64::try_from(uploads)?);
         let statuses = self.session.executions().await?;
-        let records = self.session.records().await?;
+        let ledger = &self.session.stack.ledger_bucket;
+        let records = self.session.keys(ledger, names::JOBS_PREFIX).await?;
         for index in 0..self.tracks.len() {
             let track = &self.tracks[index];
             let (Some((execution, _)), None) = (&track.uploaded, &track.outcome) else {
@@ -230,7 +231,7 @@ async fn upload(session: &Session, video: &Video) -> anyhow::Result<String> {
 
 impl Session {
     /// Status of every execution, by its name.
-    async fn executions(&self) -> anyhow::Result<BTreeMap<String, ExecutionStatus>> {
+    pub(super) async fn executions(&self) -> anyhow::Result<BTreeMap<String, ExecutionStatus>> {
         let list = self.operator.sfn.list_executions();
         let mut pages = list
             .state_machine_arn(&self.stack.state_machine_arn)
@@ -249,17 +250,17 @@ impl Session {
         Ok(statuses)
     }
 
-    /// Keys of all records.
-    async fn records(&self) -> anyhow::Result<BTreeSet<String>> {
+    /// Keys of a bucket's objects that begin with `prefix`.
+    pub(super) async fn keys(
+        &self,
+        bucket: &str,
+        prefix: &str,
+    ) -> anyhow::Result<BTreeSet<String>> {
         let list = self.operator.s3.list_objects_v2();
-        let mut pages = list
-            .bucket(&self.stack.ledger_bucket)
-            .prefix(names::JOBS_PREFIX)
-            .into_paginator()
-            .send();
+        let mut pages = list.bucket(bucket).prefix(prefix).into_paginator().send();
         let mut keys = BTreeSet::new();
         while let Some(page) = pages.next().await {
-            let page = page.context("ListObjectsV2 of the ledger")?;
+            let page = page.with_context(|| format!("ListObjectsV2 of {bucket}"))?;
             keys.extend(
                 page.contents
                     .unwrap_or_default()

@@ -6,6 +6,7 @@ mod drop_folder;
 mod expected;
 mod follow;
 mod labels;
+mod load;
 mod logs;
 mod outcome;
 mod run;
@@ -36,7 +37,7 @@ const FAILED: u8 = 2;
 /// Runs the program with the arguments of this process.
 #[must_use]
 pub fn main() -> ExitCode {
-    let arguments = Arguments::parse();
+    let mut arguments = Arguments::parse();
     let function = match &arguments.command {
         Some(Command::Function { name }) => Some(*name),
         _ => None,
@@ -57,10 +58,11 @@ pub fn main() -> ExitCode {
     }
     init_tracing(arguments.options.verbose);
     let result = runtime.block_on(async {
-        match arguments.command {
-            Some(Command::Serve(serve)) => serve::serve(&arguments.options, &serve)
-                .await
-                .map(|()| true),
+        match &arguments.command {
+            Some(Command::Serve(serve)) => {
+                serve::serve(&arguments.options, serve).await.map(|()| true)
+            }
+            Some(Command::Load(load)) => load::load(&mut arguments.options, load).await,
             _ => run::run(&arguments).await,
         }
     });

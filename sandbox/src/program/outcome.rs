@@ -8,12 +8,10 @@ use anyhow::Context as _;
 use aws_sdk_s3::error::ProvideErrorMetadata as _;
 use aws_sdk_sfn::types::ExecutionStatus;
 use serde::Deserialize;
-use time::OffsetDateTime;
-use time::format_description::well_known::Rfc3339;
 use tokio::io::AsyncReadExt as _;
 use workflow::contract::ErrorName;
 use workflow::names;
-use workflow::report::Report;
+use workflow::report::{self, Report};
 
 use super::session::Session;
 use super::videos::Video;
@@ -121,7 +119,7 @@ pub(super) async fn of_execution(
         rejected_for: report
             .findings
             .iter()
-            .map(|finding| (finding.label.clone(), finding.confidence_percent))
+            .map(|finding| (finding.label.clone(), finding.max_confidence_percent))
             .collect(),
         scanned: scanned(&report),
         report: Some(path),
@@ -131,7 +129,7 @@ pub(super) async fn of_execution(
         let status = described.error().unwrap_or(described.status().as_str());
         outcome.why = format!("{status}: {cause}");
     }
-    if let Some(said) = contradiction(verdict, &report.outcome) {
+    if let Some(said) = contradiction(verdict, report.outcome) {
         outcome.contradictions.push(said);
     }
     outcome
@@ -141,14 +139,14 @@ pub(super) async fn of_execution(
 }
 
 /// What the report says differently from the execution.
-fn contradiction(verdict: Verdict, reported: &str) -> Option<String> {
-    let agree = match verdict {
-        Verdict::Approved => reported == "approved",
-        Verdict::Rejected => reported == "rejected",
-        Verdict::Unsupported => reported == "unsupported",
-        _ => !matches!(reported, "approved" | "rejected" | "unsupported"),
+fn contradiction(verdict: Verdict, reported: report::Outcome) -> Option<String> {
+    let expected = match verdict {
+        Verdict::Approved => report::Outcome::Approved,
+        Verdict::Rejected => report::Outcome::Rejected,
+        Verdict::Unsupported => report::Outcome::Unsupported,
+        Verdict::Ignored | Verdict::Failed | Verdict::Unsettled => report::Outcome::Failed,
     };
-    (!agree).then(|| format!("the report says {reported}"))
+    (reported != expected).then(|| format!("the report says {reported:?}"))
 }
 
 /// Compares the approved bucket with the verdict: the uploaded bytes if approved, else nothing.
@@ -228,8 +226,8 @@ async fn fetch_report(
     let Some(json) = session.ledger_object(&names::report_key(execution)).await? else {
         return Ok(None);
     };
-    let report: Report = serde_json::from_slice(&json)
-        .with_context(|| format!("the report of {execution} is malformed"))?;
+    let report = Report::parse(&json)
+        .with_context(|| format!("the report of {execution} cannot be read"))?;
     let path = reports.join(format!("{}.json", video.key));
     let write = |path: PathBuf, bytes: Vec<u8>| async move {
         tokio::fs::write(&path, bytes).await.with_context(|| {
@@ -240,7 +238,7 @@ async fn fetch_report(
         })
     };
     write(path.clone(), json).await?;
-    if let Some(cues) = session.ledger_object(&names::vtt_key(execution)).await? {
+    if let Some(cues) = session.ledger_object(&names::webvtt_key(execution)).await? {
         write(reports.join(format!("{}.vtt", video.key)), cues).await?;
     }
     Ok(Some((report, path)))
@@ -249,7 +247,7 @@ async fn fetch_report(
 /// Each label with its highest confidence, the most certain first.
 fn highest(report: &Report) -> Vec<(String, f32)> {
     let mut labels: Vec<(String, f32)> = report
-        .labels
+        .segments
         .iter()
         .map(|label| {
             let highest = label
@@ -265,12 +263,12 @@ fn highest(report: &Report) -> Vec<(String, f32)> {
 }
 
 fn scanned(report: &Report) -> Option<Duration> {
-    let parse = |text: &Option<String>| OffsetDateTime::parse(text.as_deref()?, &Rfc3339).ok();
     report
         .analyses
         .iter()
         .filter_map(|analysis| {
-            Duration::try_from(parse(&analysis.ended)? - parse(&analysis.started)?).ok()
+            let ms = analysis.ended_at?.ms() - analysis.started_at?.ms();
+            u64::try_from(ms).ok().map(Duration::from_millis)
         })
         .reduce(|sum, next| sum + next)
 }
@@ -281,13 +279,14 @@ mod tests {
 
     #[test]
     fn report_and_execution_must_agree() {
-        assert_eq!(contradiction(Verdict::Approved, "approved"), None);
-        assert_eq!(contradiction(Verdict::Failed, "ended"), None);
+        use report::Outcome::{Approved, Failed};
+        assert_eq!(contradiction(Verdict::Approved, Approved), None);
+        assert_eq!(contradiction(Verdict::Failed, Failed), None);
         assert_eq!(
-            contradiction(Verdict::Rejected, "approved").unwrap(),
-            "the report says approved"
+            contradiction(Verdict::Rejected, Approved).unwrap(),
+            "the report says Approved"
         );
-        assert!(contradiction(Verdict::Failed, "approved").is_some());
+        assert!(contradiction(Verdict::Failed, Approved).is_some());
     }
 
     #[tokio::test]

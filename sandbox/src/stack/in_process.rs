@@ -125,7 +125,7 @@ impl Handler for InProcessFunction {
             }
         };
         async move {
-            match faults::run(function, faults, handler).await {
+            match faults::run(function, faults, Box::pin(handler)).await {
                 Some(result) => result.map_err(|error| FunctionError {
                     error_type: error.name.to_owned(),
                     message: error.message,

@@ -74,6 +74,8 @@ pub struct StackOptions {
     pub policy: String,
     /// `AWS_LAMBDA_LOG_LEVEL` of the functions.
     pub log_level: String,
+    /// TimeoutSeconds of the state machine, the queue included; None: thirty days.
+    pub machine_timeout: Option<std::time::Duration>,
 }
 
 impl Default for StackOptions {
@@ -86,6 +88,7 @@ impl Default for StackOptions {
             max_attempts: 20,
             policy: workflow::policy::DEFAULT_POLICY.to_owned(),
             log_level: "INFO".to_owned(),
+            machine_timeout: None,
         }
     }
 }

@@ -46,13 +46,7 @@ impl Stack {
             .create_state_machine(resource_name(&self.state_machine_arn), &definition)
             .map_err(refused(&self.state_machine_arn))?;
         same(&self.state_machine_arn, machine)?;
-        for function in Function::ALL {
-            let config = self.function(function, code(function), aws.clock.speed(), &durations);
-            same(
-                &self.function_arn(function),
-                aws.lambda.create_function(config),
-            )?;
-        }
+        self.deploy_functions(aws, code)?;
         self.subscribe(aws)?;
         aws.s3.create_bucket(&self.ledger_bucket, false, None);
         aws.s3.create_bucket(&self.approved_bucket, true, None);
@@ -62,6 +56,26 @@ impl Stack {
         for rule in self.rules(&durations) {
             let name = rule.name.clone();
             aws.events.put_rule(rule).map_err(refused(&name))?;
+        }
+        Ok(())
+    }
+
+    /// Creates the functions, or replaces them, as a deployment of another version or configuration does.
+    ///
+    /// # Errors
+    /// [`StackError::Arn`].
+    pub fn deploy_functions(
+        &self,
+        aws: &Aws,
+        code: impl Fn(Function) -> Code,
+    ) -> Result<(), StackError> {
+        let durations = Durations::new(aws.clock.speed());
+        for function in Function::ALL {
+            let config = self.function(function, code(function), aws.clock.speed(), &durations);
+            same(
+                &self.function_arn(function),
+                aws.lambda.create_function(config),
+            )?;
         }
         Ok(())
     }
@@ -76,7 +90,14 @@ impl Stack {
             ("activity_arn", self.activity_arn.clone()),
             ("decisions_topic_arn", self.decisions_topic_arn.clone()),
             ("partition", "aws".to_owned()),
-            ("machine_timeout_s", seconds(durations.machine_timeout)),
+            (
+                "machine_timeout_s",
+                seconds(
+                    self.options
+                        .machine_timeout
+                        .unwrap_or(durations.machine_timeout),
+                ),
+            ),
             ("task_timeout_s", seconds(durations.task_timeout)),
             ("heartbeat_s", seconds(durations.heartbeat)),
         ]);

@@ -29,7 +29,7 @@ async fn a_clean_video_appears_in_the_approved_bucket() {
     let report = world.report(&clip).await.unwrap();
     assert_eq!(report["outcome"], "approved");
     assert_eq!(report["published"], true);
-    assert_eq!(report["video"]["versionId"], clip.version_id.as_str());
+    assert_eq!(report["video"]["version_id"], clip.version_id.as_str());
     assert_eq!(report["analyses"][0]["reason"], "first");
     world.quiet().await;
 }
@@ -48,7 +48,10 @@ async fn a_violent_video_is_rejected_and_says_why() {
     assert_eq!(ended.status, ExecutionStatus::Failed);
     assert_eq!(ended.error.as_deref(), Some("ContentRejected"));
     let cause = ended.cause.unwrap();
-    assert!(cause.contains("Violence 97.5% at 0:01.2"), "{cause}");
+    assert!(
+        cause.contains("Physical Violence (97.5 %) at 0:01.2-0:02.0"),
+        "{cause}"
+    );
     assert_eq!(world.approved(&clip.key).await, None);
     assert_eq!(world.report(&clip).await.unwrap()["outcome"], "rejected");
     let tags = world
@@ -241,15 +244,6 @@ async fn a_takedown_stays() {
         .unwrap();
     world.pass(7200).await;
     assert_eq!(world.approved("gone.mp4").await, None);
-}
-
-#[tokio::test(start_paused = true)]
-async fn an_idle_gate_makes_no_poll_and_no_call_to_s3() {
-    let world = World::new().await;
-    world.pass(60 * 59).await;
-    let before = world.aws.lambda.stats().functions;
-    assert!(before.values().all(|stats| stats.errors == 0), "{before:?}");
-    world.pass(61).await;
 }
 
 #[tokio::test(start_paused = true)]

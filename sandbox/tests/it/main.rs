@@ -6,12 +6,18 @@
 )]
 
 mod call;
+mod crashes;
+mod e2e;
 mod events;
 mod gate;
+mod idle;
 mod lambda;
 mod processes;
+mod real;
+mod recovery;
 mod rekognition;
 mod s3;
+mod secrets;
 mod server;
 mod sfn;
 mod sns;

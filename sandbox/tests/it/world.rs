@@ -14,7 +14,7 @@ use workflow::names;
 use crate::support::aws_with;
 
 /// Longest that a test waits for an execution to end, in the sandbox's time: longer than any recovery takes.
-const PATIENCE: Duration = Duration::from_secs(6 * 3600);
+const PATIENCE: Duration = Duration::from_secs(3 * 3600);
 
 /// The gate, deployed with handlers in this process.
 pub(crate) struct World {
@@ -101,7 +101,7 @@ impl World {
                     Some(described) if described.status != ExecutionStatus::Running => {
                         return described;
                     }
-                    _ => self.pass(1).await,
+                    _ => self.pass(5).await,
                 }
             }
         };
@@ -114,9 +114,16 @@ impl World {
         }
     }
 
+    /// Deploys all functions anew, as those of `stack`.
+    pub(crate) fn deploy_functions(&self, stack: &Stack, steps: &InProcess) {
+        stack
+            .deploy_functions(&self.aws, |function| steps.code(function))
+            .unwrap();
+    }
+
     /// Lets the sandbox's time pass.
     pub(crate) async fn pass(&self, seconds: u64) {
-        tokio::time::sleep(Duration::from_secs(seconds)).await;
+        self.aws.clock.sleep(Duration::from_secs(seconds)).await;
     }
 
     /// The approved object of a key, if there is one.

@@ -21,8 +21,8 @@ use crate::errors::{CallError, Disposition, Operation};
 
 pub use head::Head;
 pub use record::{
-    Analysis, AnalysisReason, Copying, HeldToken, Judged, LastError, LeaseTerm, Media, Outcome,
-    Phase, Record, SlotClaim, Times,
+    Analysis, Copying, HeldToken, Judged, LastError, LeaseTerm, Media, Outcome, Phase, Record,
+    SlotClaim, Times,
 };
 pub use slot::{Slot, free_numbers};
 

@@ -8,6 +8,7 @@ use serde_json::Value;
 use super::Document;
 use crate::contract::{ErrorName, TaskInput, TaskRank, TaskToken};
 use crate::event::ExecutionInput;
+use crate::report::AnalysisReason;
 
 /// The record of an execution.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -50,6 +51,9 @@ pub struct Record {
     pub copying: Copying,
     /// Tries of the current work, counted before each.
     pub attempts: u32,
+    /// Leases taken since the record was created.
+    #[serde(default)]
+    pub lease_count: u32,
     /// What the last try failed with.
     #[serde(default)]
     pub last_error: Option<LastError>,
@@ -144,24 +148,6 @@ pub struct Analysis {
     /// Rekognition's words about a job that failed.
     #[serde(default)]
     pub status_message: Option<String>,
-}
-
-/// Why a scan is paid for: the only reasons there are.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub enum AnalysisReason {
-    /// The first scan of the version.
-    First,
-    /// The job before it failed.
-    JobFailed,
-    /// The results of the job before it are gone after seven days.
-    ResultsExpired,
-    /// The policy became stricter than what the job before it was asked to find.
-    PolicyStricter,
-    /// The execution was redriven after its verdict or failure.
-    Redrive,
-    /// The request token had been used with other parameters.
-    ParameterMismatch,
 }
 
 /// A slot, and the nonce of the claim by which it is held.
@@ -272,6 +258,9 @@ pub struct LeaseTerm {
 /// When what happened, in milliseconds since 1970.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Times {
+    /// S3's time of the version, once pre-flight has seen it.
+    #[serde(default)]
+    pub uploaded_ms: Option<i64>,
     /// The record was created.
     pub created_ms: i64,
     /// The verdict was fixed.
@@ -314,6 +303,7 @@ impl Record {
             judged: None,
             copying: Copying::default(),
             attempts: 0,
+            lease_count: 0,
             last_error: None,
             lease: None,
             announced: false,

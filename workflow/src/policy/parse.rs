@@ -1,400 +1,380 @@
-//! Reads a policy document: all problems together, each with its field, its value and the remedy.
+//! From a policy document to rules, with all of its problems at once. `docs/policy.md` describes the format.
 
-use std::collections::BTreeSet;
-use std::fmt;
+use std::collections::BTreeMap;
 
-use serde_json::{Map, Value, json};
-use sha2::{Digest as _, Sha256};
+use super::document::Node;
+use super::error::{PolicyError, PolicyErrors};
+use super::rule::{Action, ContentCondition, Rule, Thresholds};
+use super::taxonomy::{self, LabelId};
+use crate::scan::ContentType;
 
-use super::taxonomy::Taxonomy;
-use super::{Action, Conditions, ModerationPolicy, Rule};
+pub(super) const SCHEMA_VERSION: u64 = 1;
+/// A document of all labels, each with every restriction, has a tenth of this.
+const DOCUMENT_BYTES_MAX: usize = 256 * 1024;
+/// Amazon Rekognition developer guide, "Guidelines and quotas": videos have at most 6 hours.
+const TOTAL_MS_MAX: u64 = 6 * 60 * 60 * 1000;
+const COUNT_MAX: u64 = 1_000_000;
 
-/// Largest policy document.
-const BYTES_MAX: usize = 256 * 1024;
+const ACTIONS: &str = "\"reject\" or \"ignore\"";
+pub(super) const POLICY_FIELDS: &[&str] = &["schema_version", "default", "rules"];
+const DEFAULT_FIELDS: &[&str] = &["action", "min_confidence_percent"];
+pub(super) const RULE_FIELDS: &[&str] = &[
+    "label",
+    "action",
+    "min_confidence_percent",
+    "min_total_ms",
+    "min_count",
+    "content_types",
+    "min_content_type_confidence_percent",
+];
+const THRESHOLD_FIELDS: &[&str] = &["min_confidence_percent", "min_total_ms", "min_count"];
 
-/// Everything that is wrong with a policy document.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub struct PolicyErrors(Vec<String>);
-
-impl PolicyErrors {
-    /// The problems, one each.
-    #[must_use]
-    pub fn problems(&self) -> &[String] {
-        &self.0
+pub(super) fn parse(json: &[u8]) -> Result<(Rule, Vec<Rule>), PolicyErrors> {
+    let mut reader = Reader::default();
+    let policy = reader.policy(json);
+    match policy {
+        Ok(policy) if reader.problems.is_empty() => Ok(policy),
+        _ => Err(PolicyErrors::new(reader.problems)),
     }
 }
 
-impl fmt::Display for PolicyErrors {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "the policy is not usable: {}", self.0.join("; "))
-    }
+type Fields<'a> = BTreeMap<&'a str, &'a Node>;
+
+/// What is read, or the promise that a problem was noted: reading goes on, to tell the others as well.
+type Read<T> = Result<T, Noted>;
+
+struct Noted;
+
+/// Collects problems.
+#[derive(Default)]
+struct Reader {
+    problems: Vec<PolicyError>,
 }
 
-impl ModerationPolicy {
-    /// Reads and checks a policy document.
-    ///
-    /// # Errors
-    /// [`PolicyErrors`] with every problem that it has.
-    pub fn parse(bytes: &[u8]) -> Result<Self, PolicyErrors> {
-        if bytes.len() > BYTES_MAX {
-            return Err(PolicyErrors(vec![format!(
-                "it has {} bytes: at most {BYTES_MAX} are read",
-                bytes.len()
-            )]));
-        }
-        let document: Value = serde_json::from_slice(bytes)
-            .map_err(|error| PolicyErrors(vec![format!("it is not JSON: {error}")]))?;
-        let mut problems = Problems(Vec::new());
-        let policy = problems.policy(&document);
-        if problems.0.is_empty() {
-            Ok(policy)
-        } else {
-            Err(PolicyErrors(problems.0))
-        }
-    }
-}
-
-struct Problems(Vec<String>);
-
-impl Problems {
-    fn add(&mut self, field: &str, value: &Value, remedy: &str) {
-        let mut value = value.to_string();
-        if let Some((end, _)) = value.char_indices().nth(80) {
-            value.truncate(end);
-            value.push('…');
-        }
-        self.0.push(format!("{field} is {value}: {remedy}"));
-    }
-
-    fn policy(&mut self, document: &Value) -> ModerationPolicy {
-        let empty = Map::new();
-        let fields = document.as_object().unwrap_or_else(|| {
-            self.add(
-                "the document",
-                document,
-                "expected an object with version, default and rules",
-            );
-            &empty
+impl Reader {
+    fn problem(
+        &mut self,
+        field: impl Into<String>,
+        problem: impl Into<String>,
+        remedy: impl Into<String>,
+    ) {
+        self.problems.push(PolicyError {
+            field: field.into(),
+            problem: problem.into(),
+            remedy: remedy.into(),
         });
-        self.unknown("", fields, &["version", "default", "rules"]);
-        if fields.get("version") != Some(&json!(1)) {
-            self.add(
-                "version",
-                fields.get("version").unwrap_or(&Value::Null),
-                "expected 1, the version of the format",
-            );
+    }
+
+    fn policy(&mut self, json: &[u8]) -> Read<(Rule, Vec<Rule>)> {
+        if json.len() > DOCUMENT_BYTES_MAX {
+            let problem = format!("has {} bytes, more than {DOCUMENT_BYTES_MAX}", json.len());
+            self.problem("policy", problem, "one rule a label is enough");
+            return Err(Noted);
         }
-        let default = if let Some(value) = fields.get("default") {
-            self.conditions("default", value, &[])
-        } else {
-            self.add(
-                "default",
-                &Value::Null,
-                "expected what is done about labels without a rule",
-            );
-            None
+        let document: Node = match serde_json::from_slice(json) {
+            Ok(document) => document,
+            Err(error) => {
+                let remedy = "write it as docs/policy.md shows, in UTF-8";
+                self.problem("policy", format!("is not JSON ({error})"), remedy);
+                return Err(Noted);
+            }
+        };
+        let fields = self.fields(&document, "policy", "", POLICY_FIELDS)?;
+        self.schema_version(&fields);
+        let default = self.default_rule(&fields);
+        let rules = self.rules(&fields);
+        Ok((default?, rules?))
+    }
+
+    fn schema_version(&mut self, fields: &Fields<'_>) {
+        let remedy = format!("write {SCHEMA_VERSION}");
+        match self.required(fields, "", "schema_version", &remedy) {
+            Ok(Node::Number(version)) if version.as_u64() == Some(SCHEMA_VERSION) => {}
+            Ok(other) => self.problem("schema_version", format!("is {other}"), remedy),
+            Err(Noted) => {}
+        }
+    }
+
+    fn default_rule(&mut self, fields: &Fields<'_>) -> Read<Rule> {
+        let remedy = r#"write {"action":"reject","min_confidence_percent":50} to reject any label"#;
+        let node = self.required(fields, "", "default", remedy)?;
+        let fields = self.fields(node, "default", "default.", DEFAULT_FIELDS)?;
+        Ok(Rule {
+            label: None,
+            content: None,
+            action: self.action(&fields, "default.")?,
+        })
+    }
+
+    fn rules(&mut self, fields: &Fields<'_>) -> Read<Vec<Rule>> {
+        let items = match self.required(fields, "", "rules", "write [] for no rules")? {
+            Node::Array(items) => items,
+            other => {
+                let problem = format!("is {other}, not an array");
+                self.problem("rules", problem, "write a list of rules, [] for none");
+                return Err(Noted);
+            }
         };
         let mut rules = Vec::new();
-        let mut named = BTreeSet::new();
-        match fields.get("rules") {
-            Some(Value::Array(values)) => {
-                for (index, value) in values.iter().enumerate() {
-                    let Some(rule) = self.rule(&format!("rules[{index}]"), value) else {
-                        continue;
-                    };
-                    if !named.insert(rule.label.clone()) {
-                        self.add(
-                            &format!("rules[{index}].label"),
-                            &json!(rule.label),
-                            "has a rule already: keep one of them",
+        let mut taken = BTreeMap::new();
+        for (index, item) in items.iter().enumerate() {
+            if let Ok(rule) = self.rule(item, index) {
+                self.check_duplicates(&rule, index, &mut taken);
+                rules.push(rule);
+            }
+        }
+        Ok(rules)
+    }
+
+    fn rule(&mut self, node: &Node, index: usize) -> Read<Rule> {
+        let path = format!("rules[{index}].");
+        let fields = self.fields(node, &format!("rules[{index}]"), &path, RULE_FIELDS)?;
+        // All three are read before the first `?`, so that one rule tells all of its problems.
+        let label = self.label(&fields, &path);
+        let action = self.action(&fields, &path);
+        let content = self.content(&fields, &path);
+        Ok(Rule {
+            label: Some(label?),
+            content: content?,
+            action: action?,
+        })
+    }
+
+    /// A second rule for the same label is refused, unless the two are for different kinds of picture.
+    fn check_duplicates(
+        &mut self,
+        rule: &Rule,
+        index: usize,
+        taken: &mut BTreeMap<(Option<LabelId>, Option<ContentType>), usize>,
+    ) {
+        let kinds: Vec<Option<ContentType>> = match &rule.content {
+            Some(content) => content.kinds.iter().copied().map(Some).collect(),
+            None => vec![None],
+        };
+        for kind in kinds {
+            let Some(first) = taken.insert((rule.label, kind), index) else {
+                continue;
+            };
+            taken.insert((rule.label, kind), first);
+            let kind = kind.map_or(String::new(), |kind| {
+                format!(" for {} content", kind.name())
+            });
+            self.problem(
+                format!("rules[{index}]"),
+                format!("governs the same label{kind} as rules[{first}]"),
+                "keep one of the two",
+            );
+            return;
+        }
+    }
+
+    fn label(&mut self, fields: &Fields<'_>, path: &str) -> Read<LabelId> {
+        let field = format!("{path}label");
+        let remedy = "name a label of the taxonomy, for example \"Violence\"";
+        let node = self.required(fields, path, "label", remedy)?;
+        let Node::String(name) = node else {
+            self.problem(field, format!("is {node}, not a string"), remedy);
+            return Err(Noted);
+        };
+        taxonomy::known().find(name).ok_or_else(|| {
+            let nearest = taxonomy::known().nearest_name(name).unwrap_or_default();
+            self.problem(
+                field,
+                format!("is {node}, which Rekognition's taxonomy does not have"),
+                format!("did you mean {nearest:?}?"),
+            );
+            Noted
+        })
+    }
+
+    fn action(&mut self, fields: &Fields<'_>, path: &str) -> Read<Action> {
+        let field = format!("{path}action");
+        match self.required(fields, path, "action", &format!("write {ACTIONS}"))? {
+            Node::String(action) if action == "reject" => {
+                self.thresholds(fields, path).map(Action::Reject)
+            }
+            Node::String(action) if action == "ignore" => {
+                for name in THRESHOLD_FIELDS {
+                    if fields.contains_key(name) {
+                        self.problem(
+                            format!("{path}{name}"),
+                            "stands in a rule that ignores",
+                            "remove it: ignored labels are ignored at any confidence",
                         );
                     }
-                    rules.push(rule);
                 }
+                Ok(Action::Ignore)
             }
-            Some(value) => self.add("rules", value, "expected a list of rules"),
-            None => {}
-        }
-        rules.sort_by(|a, b| a.label.cmp(&b.label));
-        let default = default.unwrap_or(Conditions {
-            action: Action::Reject,
-            min_confidence_percent: 0.0,
-            min_duration_ms: None,
-            min_count: None,
-            except_animated_percent: None,
-            except_illustrated_percent: None,
-        });
-        let hash = hash(&default, &rules);
-        ModerationPolicy {
-            default,
-            rules,
-            hash,
+            other => {
+                self.problem(field, format!("is {other}"), format!("write {ACTIONS}"));
+                Err(Noted)
+            }
         }
     }
 
-    fn rule(&mut self, field: &str, value: &Value) -> Option<Rule> {
-        let conditions = self.conditions(field, value, &["label"]);
-        let label = value.get("label").unwrap_or(&Value::Null);
-        let Some(name) = label.as_str() else {
-            self.add(
-                &format!("{field}.label"),
-                label,
-                "expected the name of a moderation label",
-            );
-            return None;
-        };
-        let taxonomy = Taxonomy::committed();
-        let Some(known) = taxonomy.by_name(name) else {
-            let nearest = taxonomy.nearest(name).unwrap_or_default();
-            self.add(
-                &format!("{field}.label"),
-                label,
-                &format!("is no label of the taxonomy; did you mean {nearest:?}?"),
-            );
-            return None;
-        };
-        Some(Rule {
-            label: known.name.clone(),
-            conditions: conditions?,
+    fn thresholds(&mut self, fields: &Fields<'_>, path: &str) -> Read<Thresholds> {
+        let min_confidence_percent = self.percent(fields, path);
+        let min_total_ms = self.whole(fields, path, "min_total_ms", TOTAL_MS_MAX);
+        let min_count = self.whole(fields, path, "min_count", COUNT_MAX);
+        Ok(Thresholds {
+            min_confidence_percent: min_confidence_percent?,
+            min_total_ms: min_total_ms?,
+            min_count: min_count?,
         })
     }
 
-    fn conditions(&mut self, field: &str, value: &Value, more: &[&str]) -> Option<Conditions> {
-        let Some(fields) = value.as_object() else {
-            self.add(field, value, "expected an object");
-            return None;
-        };
-        let known = [
-            "action",
-            "min_confidence_percent",
-            "min_duration_ms",
-            "min_count",
-            "except",
-        ];
-        self.unknown(&format!("{field}."), fields, &[&known[..], more].concat());
-        let action = match fields.get("action").and_then(Value::as_str) {
-            Some("reject") => Some(Action::Reject),
-            Some("allow") => Some(Action::Allow),
-            _ => {
-                let value = fields.get("action").unwrap_or(&Value::Null);
-                self.add(
-                    &format!("{field}.action"),
-                    value,
-                    "expected \"reject\" or \"allow\"",
-                );
-                None
-            }
-        };
-        if action == Some(Action::Allow) {
-            for name in fields
-                .keys()
-                .filter(|name| known[1..].contains(&name.as_str()))
-            {
-                self.add(
-                    &format!("{field}.{name}"),
-                    &fields[name],
-                    "has no meaning for action \"allow\": remove it",
-                );
-            }
-        }
-        let min_confidence_percent = self.confidence(field, fields, action);
-        let min_duration_ms = self.count(field, fields, "min_duration_ms");
-        let min_count = self
-            .count(field, fields, "min_count")
-            .and_then(|count| usize::try_from(count).ok());
-        let (except_animated_percent, except_illustrated_percent) =
-            self.exceptions(field, fields.get("except"));
-        Some(Conditions {
-            action: action?,
-            min_confidence_percent,
-            min_duration_ms,
-            min_count,
-            except_animated_percent,
-            except_illustrated_percent,
-        })
-    }
-
-    fn confidence(
-        &mut self,
-        field: &str,
-        fields: &Map<String, Value>,
-        action: Option<Action>,
-    ) -> f32 {
-        let value = fields.get("min_confidence_percent");
-        #[allow(
-            clippy::cast_possible_truncation,
-            reason = "a percentage, which needs no more precision"
-        )]
-        match value.and_then(Value::as_f64) {
-            Some(percent) if (0.0..=100.0).contains(&percent) => percent as f32,
-            None if value.is_none() && action != Some(Action::Reject) => 0.0,
-            _ => {
-                let value = value.unwrap_or(&Value::Null);
-                self.add(
-                    &format!("{field}.min_confidence_percent"),
-                    value,
-                    "expected a number from 0 to 100",
-                );
-                0.0
-            }
-        }
-    }
-
-    /// A whole number from 1 on, if there is one.
-    fn count(&mut self, field: &str, fields: &Map<String, Value>, name: &str) -> Option<u64> {
-        let value = fields.get(name)?;
-        let number = value.as_u64().filter(|number| *number >= 1);
-        if number.is_none() {
-            self.add(
-                &format!("{field}.{name}"),
-                value,
-                "expected a whole number from 1 on, or no such field",
-            );
-        }
-        number
-    }
-
-    fn exceptions(&mut self, field: &str, value: Option<&Value>) -> (Option<u8>, Option<u8>) {
-        let Some(value) = value else {
-            return (None, None);
-        };
-        let Some(fields) = value.as_object() else {
-            self.add(
-                &format!("{field}.except"),
-                value,
-                "expected an object of content types",
-            );
-            return (None, None);
-        };
-        self.unknown(
-            &format!("{field}.except."),
-            fields,
-            &["animated", "illustrated"],
-        );
-        let mut percent = |name: &str| {
-            let value = fields.get(name)?;
-            let percent = value
-                .as_u64()
-                .filter(|percent| (1..=100).contains(percent))
-                .and_then(|percent| u8::try_from(percent).ok());
-            if percent.is_none() {
-                self.add(
-                    &format!("{field}.except.{name}"),
-                    value,
-                    "expected a whole number of percent from 1 to 100",
-                );
-            }
-            percent
-        };
-        (percent("animated"), percent("illustrated"))
-    }
-
-    fn unknown(&mut self, prefix: &str, fields: &Map<String, Value>, known: &[&str]) {
-        for (name, value) in fields
-            .iter()
-            .filter(|(name, _)| !known.contains(&name.as_str()))
+    fn percent(&mut self, fields: &Fields<'_>, path: &str) -> Read<f32> {
+        const NAME: &str = "min_confidence_percent";
+        const REMEDY: &str = "write a number from 0 to 100, for example 50";
+        let node = self.required(fields, path, NAME, REMEDY)?;
+        if let Node::Number(number) = node
+            && let Some(percent) = number.as_f64()
+            && (0.0..=100.0).contains(&percent)
         {
-            self.add(
-                &format!("{prefix}{name}"),
-                value,
-                &format!(
-                    "is no field of a policy here; there are {}",
-                    known.join(", ")
-                ),
-            );
+            // Rekognition's confidences are f32 too, so both sides of the comparison are rounded alike.
+            #[expect(clippy::cast_possible_truncation, reason = "0 to 100")]
+            return Ok(percent.abs() as f32);
+        }
+        self.problem(format!("{path}{NAME}"), format!("is {node}"), REMEDY);
+        Err(Noted)
+    }
+
+    /// `None` when the field is absent.
+    fn whole(
+        &mut self,
+        fields: &Fields<'_>,
+        path: &str,
+        name: &str,
+        max: u64,
+    ) -> Read<Option<u64>> {
+        let Some(node) = fields.get(name) else {
+            return Ok(None);
+        };
+        if let Node::Number(number) = node
+            && let Some(value) = number.as_u64()
+            && (1..=max).contains(&value)
+        {
+            return Ok(Some(value));
+        }
+        let remedy = format!("write a whole number from 1 to {max}, or leave it out");
+        self.problem(format!("{path}{name}"), format!("is {node}"), remedy);
+        Err(Noted)
+    }
+
+    /// `None` when the rule is not restricted.
+    fn content(&mut self, fields: &Fields<'_>, path: &str) -> Read<Option<ContentCondition>> {
+        const CONFIDENCE: &str = "min_content_type_confidence_percent";
+        let Some(node) = fields.get("content_types") else {
+            if fields.contains_key(CONFIDENCE) {
+                self.problem(
+                    format!("{path}{CONFIDENCE}"),
+                    "stands without content_types",
+                    "add \"content_types\":[\"Animated\"], or remove it",
+                );
+                return Err(Noted);
+            }
+            return Ok(None);
+        };
+        let kinds = self.kinds(node, path);
+        let remedy = "write a whole number from 1 to 100, for example 90";
+        let confidence = match self.required(fields, path, CONFIDENCE, remedy)? {
+            Node::Number(number) => number
+                .as_u64()
+                .and_then(|percent| u8::try_from(percent).ok())
+                .filter(|percent| (1..=100).contains(percent)),
+            _ => None,
+        };
+        let Some(min_confidence_percent) = confidence else {
+            let shown = fields
+                .get(CONFIDENCE)
+                .map(ToString::to_string)
+                .unwrap_or_default();
+            self.problem(format!("{path}{CONFIDENCE}"), format!("is {shown}"), remedy);
+            return Err(Noted);
+        };
+        Ok(Some(ContentCondition {
+            kinds: kinds?,
+            min_confidence_percent,
+        }))
+    }
+
+    fn kinds(&mut self, node: &Node, path: &str) -> Read<Vec<ContentType>> {
+        let field = format!("{path}content_types");
+        let remedy = "write \"Animated\", \"Illustrated\" or both, each once";
+        let items = match node {
+            Node::Array(items) if !items.is_empty() => items,
+            Node::Array(_) => {
+                self.problem(field, "is empty", remedy);
+                return Err(Noted);
+            }
+            other => {
+                self.problem(field, format!("is {other}, not an array"), remedy);
+                return Err(Noted);
+            }
+        };
+        let mut kinds = Vec::new();
+        for (index, item) in items.iter().enumerate() {
+            let kind = match item {
+                Node::String(name) => ContentType::from_name(name),
+                _ => None,
+            };
+            match kind {
+                Some(kind) if !kinds.contains(&kind) => kinds.push(kind),
+                _ => self.problem(format!("{field}[{index}]"), format!("is {item}"), remedy),
+            }
+        }
+        kinds.sort_unstable();
+        if kinds.len() == items.len() {
+            Ok(kinds)
+        } else {
+            Err(Noted)
         }
     }
-}
 
-fn hash(default: &Conditions, rules: &[Rule]) -> String {
-    let canonical = |conditions: &Conditions| {
-        json!([
-            conditions.action == Action::Reject,
-            conditions.min_confidence_percent,
-            conditions.min_duration_ms,
-            conditions.min_count,
-            conditions.except_animated_percent,
-            conditions.except_illustrated_percent,
-        ])
-    };
-    let rules: Vec<Value> = rules
-        .iter()
-        .map(|rule| json!([rule.label, canonical(&rule.conditions)]))
-        .collect();
-    hex::encode(Sha256::digest(
-        json!([1, canonical(default), rules]).to_string(),
-    ))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::super::DEFAULT_POLICY;
-    use super::*;
-    use proptest::prelude::*;
-
-    #[test]
-    fn the_default_policy_is_usable() {
-        let policy = ModerationPolicy::parse(DEFAULT_POLICY.as_bytes()).unwrap();
-        assert!((policy.min_confidence_percent() - 50.0).abs() < f32::EPSILON);
+    fn required<'a>(
+        &mut self,
+        fields: &Fields<'a>,
+        path: &str,
+        name: &str,
+        remedy: &str,
+    ) -> Read<&'a Node> {
+        fields.get(name).copied().ok_or_else(|| {
+            self.problem(format!("{path}{name}"), "is missing", remedy);
+            Noted
+        })
     }
 
-    #[test]
-    fn every_problem_is_reported_with_field_value_and_remedy() {
-        let document = json!({
-            "version": 2,
-            "default": {"action": "deny", "min_confidence_percent": 120},
-            "rules": [
-                {"label": "Violense", "action": "reject", "min_confidence_percent": 50},
-                {"label": "Alcohol", "action": "allow", "min_count": 2},
-                {"label": "alcohol", "action": "reject"},
-                {"label": "Gambling", "action": "reject", "min_confidence_percent": 1, "min_duration_ms": 0, "except": {"cartoon": 1}},
-                7
-            ],
-            "rulez": []
-        });
-        let errors = ModerationPolicy::parse(document.to_string().as_bytes()).unwrap_err();
-        let text = errors.to_string();
-        for expected in [
-            "version is 2: expected 1",
-            "rulez is []",
-            "default.action is \"deny\": expected \"reject\" or \"allow\"",
-            "default.min_confidence_percent is 120",
-            "rules[0].label is \"Violense\": is no label of the taxonomy; did you mean \"Violence\"?",
-            "rules[1].min_count is 2: has no meaning",
-            "rules[2].min_confidence_percent is null",
-            "rules[2].label is \"Alcohol\": has a rule already",
-            "rules[3].min_duration_ms is 0",
-            "rules[3].except.cartoon is 1",
-            "rules[4] is 7: expected an object",
-        ] {
-            assert!(
-                text.contains(expected),
-                "{expected}\nnot in\n{}",
-                errors.problems().join("\n")
-            );
+    /// The fields of an object; unknown and repeated ones are problems.
+    fn fields<'a>(
+        &mut self,
+        node: &'a Node,
+        field: &str,
+        path: &str,
+        known: &[&str],
+    ) -> Read<Fields<'a>> {
+        let Node::Object(entries) = node else {
+            let remedy = format!("write an object with {}", known.join(", "));
+            self.problem(field, format!("is {node}, not an object"), remedy);
+            return Err(Noted);
+        };
+        let mut fields = Fields::new();
+        for (name, value) in entries {
+            if !known.contains(&name.as_str()) {
+                let shown: String = name.chars().take(80).collect();
+                let remedy = format!("remove it; there are {}", known.join(", "));
+                self.problem(
+                    format!("{path}{shown}"),
+                    "is not a field of a policy",
+                    remedy,
+                );
+            } else if fields.insert(name, value).is_some() {
+                self.problem(
+                    format!("{path}{name}"),
+                    "is given twice",
+                    "keep one of the two",
+                );
+            }
         }
-    }
-
-    #[test]
-    fn the_hash_tells_policies_apart_and_spellings_not() {
-        let parse = |text: &str| ModerationPolicy::parse(text.as_bytes()).unwrap();
-        let one = parse(
-            r#"{"version":1,"default":{"action":"allow"},"rules":[{"label":"violence","action":"reject","min_confidence_percent":60.0}]}"#,
-        );
-        let same = parse(
-            r#"{"rules":[{"min_confidence_percent":60,"action":"reject","label":"Violence"}],"default":{"action":"allow"},"version":1}"#,
-        );
-        let other = parse(
-            r#"{"version":1,"default":{"action":"allow"},"rules":[{"label":"violence","action":"reject","min_confidence_percent":61}]}"#,
-        );
-        assert_eq!(one.hash(), same.hash());
-        assert_ne!(one.hash(), other.hash());
-    }
-
-    proptest! {
-        #[test]
-        fn no_bytes_panic(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
-            let _ = ModerationPolicy::parse(&bytes);
-        }
+        Ok(fields)
     }
 }

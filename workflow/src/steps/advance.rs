@@ -8,7 +8,8 @@ use crate::clock::Deadline;
 use crate::contract::ErrorName;
 use crate::errors::Disposition;
 use crate::gate::{Gate, StepError};
-use crate::ledger::{AnalysisReason, Outcome, Phase, Record, Stored};
+use crate::ledger::{Outcome, Phase, Record, Stored};
+use crate::report::AnalysisReason;
 
 /// An invocation that has less time left than this starts nothing new.
 const LEFT_MS_MIN: i64 = 500;

@@ -17,13 +17,13 @@ use super::work::Work;
 use crate::clock::Deadline;
 use crate::contract::{ErrorName, TaskInput, TaskToken, cut_cause};
 use crate::errors::{CallError, Operation};
-use crate::event::Tick;
+use crate::event::Trigger;
 use crate::gate::{Gate, StepError, chain};
 use crate::ledger::{
-    AnalysisReason, Edit, LeaseTerm, LedgerError, Outcome, Phase, Record, SlotClaim, Stored, Swap,
-    free_numbers,
+    Edit, LeaseTerm, LedgerError, Outcome, Phase, Record, SlotClaim, Stored, Swap, free_numbers,
 };
 use crate::names;
+use crate::report::AnalysisReason;
 
 /// Records that are read side by side.
 const READS_AT_ONCE: usize = 16;
@@ -42,21 +42,20 @@ pub struct Dispatched {
     pub failed: usize,
 }
 
-/// Handles one tick or status event.
+/// Handles one tick or status event; a sweep is the reconciler's.
 ///
 /// # Errors
 /// [`StepError`] when the backlog cannot be seen. What fails for one execution is logged and left to the next tick.
 pub async fn dispatch(
     gate: &Gate,
     deadline: Deadline,
-    tick: &Tick,
+    trigger: &Trigger,
 ) -> Result<Dispatched, StepError> {
-    let running = match tick {
+    let running = match trigger {
+        Trigger::Sweep(_) => return Ok(Dispatched::default()),
         // A RUNNING event says by itself that something waits.
-        Tick::ExecutionStarted => None,
-        // The reconciler's.
-        Tick::Sweep(_) => return Ok(Dispatched::default()),
-        Tick::Schedule | Tick::ExecutionClosed { .. } => match first_running(gate).await? {
+        Trigger::ExecutionStatus(event) if !event.status.is_closed() => None,
+        Trigger::Tick | Trigger::ExecutionStatus(_) => match first_running(gate).await? {
             Some(running) if !running.names.is_empty() => Some(running),
             _ => return Ok(Dispatched::default()),
         },
@@ -189,7 +188,7 @@ async fn waiting(
 
 /// Reads all records. One that is not readable is logged and left alone; the rest goes on.
 pub(crate) async fn read_records(gate: &Gate) -> Result<Vec<Stored<Record>>, StepError> {
-    let keys = gate.ledger.list(names::JOBS_PREFIX).await?;
+    let keys = gate.ledger.list(names::RECORDS_PREFIX).await?;
     let reads: Vec<_> = keys
         .iter()
         .map(|key| gate.ledger.get::<Record>(key))
@@ -306,11 +305,11 @@ async fn poll(
             };
         }
     };
-    let task: TaskInput = match serde_json::from_str(&input) {
+    let task = match read_task(&input) {
         Ok(task) => task,
-        Err(error) => {
+        Err(problem) => {
             gate.ledger.release_slot(&claim).await?;
-            refuse(gate, &token, &error).await?;
+            refuse(gate, &token, &problem).await?;
             return Ok(true);
         }
     };
@@ -340,12 +339,15 @@ async fn get_activity_task(gate: &Gate) -> Result<Option<(TaskToken, String)>, C
         .map(|token| (TaskToken::new(token), output.input.unwrap_or_default())))
 }
 
+/// A task's input, or what is wrong with it.
+fn read_task(input: &str) -> Result<TaskInput, String> {
+    let task: TaskInput = serde_json::from_str(input).map_err(|error| error.to_string())?;
+    task.video.check().map_err(|error| error.to_string())?;
+    Ok(task)
+}
+
 /// The execution was started by hand with something that is no upload: say so, since nobody else will.
-async fn refuse(
-    gate: &Gate,
-    token: &TaskToken,
-    problem: &serde_json::Error,
-) -> Result<(), StepError> {
+async fn refuse(gate: &Gate, token: &TaskToken, problem: &str) -> Result<(), StepError> {
     let cause = format!(
         "the execution's input is not an upload: {problem}; start executions by uploading, or through the reconciler's sweep"
     );
@@ -418,6 +420,7 @@ async fn new_record(
     let analysis = frozen(gate, task.redrive_count, reason, min_confidence_percent);
     let mut record = Record::new(task, Some(token.clone()), analysis, now_ms);
     record.attempts = 1;
+    record.lease_count = 1;
     record.lease = Some(LeaseTerm {
         holder: holder.to_owned(),
         until_ms: deadline.at_ms + gate.config.lease_margin_ms,

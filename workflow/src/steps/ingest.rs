@@ -3,7 +3,6 @@
 use crate::config::IngestConfig;
 use crate::errors::{CallError, Disposition, Operation};
 use crate::event::ExecutionInput;
-use crate::names;
 
 /// What ingest works with.
 #[derive(Debug, Clone)]
@@ -30,12 +29,11 @@ impl Ingest {
     /// # Errors
     /// [`CallError`]: the Lambda service tries again, and the sweep finds what it gave up.
     pub async fn start(&self, video: &ExecutionInput) -> Result<Ingested, CallError> {
-        let name = names::execution_name(&video.bucket, &video.key, &video.version_id);
         let started = self
             .sfn
             .start_execution()
             .state_machine_arn(&self.config.state_machine_arn)
-            .name(name)
+            .name(video.execution_name())
             .input(video.canonical_json())
             .send()
             .await;

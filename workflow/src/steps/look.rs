@@ -2,15 +2,17 @@
 
 use aws_sdk_rekognition::operation::get_content_moderation::GetContentModerationOutput;
 use aws_sdk_rekognition::types::{
-    ContentModerationAggregateBy, ContentModerationSortBy, ModerationLabel, VideoJobStatus,
+    ContentModerationAggregateBy, ContentModerationDetection, ContentModerationSortBy,
+    ModerationLabel, VideoJobStatus,
 };
 
 use super::start::rescan;
 use super::work::Work;
 use crate::errors::{CallError, Disposition, Operation, Rescan};
 use crate::gate::{Gate, StepError};
-use crate::ledger::{AnalysisReason, Outcome};
+use crate::ledger::Outcome;
 use crate::policy::Verdict;
+use crate::report::AnalysisReason;
 use crate::scan::{Detection, Scan};
 
 /// Most rows that one page holds (Rekognition API reference, GetContentModeration).
@@ -112,7 +114,7 @@ async fn judge(work: &mut Work<'_>) -> Result<(), StepError> {
         return Ok(());
     };
     let policy = work.gate.policy().await?;
-    if policy.min_confidence_percent() < scan.min_confidence_percent() {
+    if policy.is_stricter_than(scan) {
         let why = "the policy became stricter than the scan";
         work.scan = None;
         return rescan(work, AnalysisReason::PolicyStricter, why).await;
@@ -203,7 +205,7 @@ async fn read_pages(
     let mut scan = new_scan(&output, min_confidence_percent);
     loop {
         for row in output.moderation_labels.take().unwrap_or_default() {
-            scan.push(detection(row));
+            push_row(&mut scan, &row);
         }
         let Some(token) = output.next_token.take() else {
             return Ok(Some(scan));
@@ -236,32 +238,28 @@ fn new_scan(first: &GetContentModerationOutput, min_confidence_percent: f32) -> 
     Scan::new(
         first.moderation_model_version.clone().unwrap_or_default(),
         min_confidence_percent,
-        duration.and_then(|ms| u64::try_from(ms).ok()).unwrap_or(0),
+        duration.and_then(|ms| u64::try_from(ms).ok()),
     )
 }
 
-/// One row of a page. What Rekognition leaves out is read so that the video is rejected rather than approved.
-fn detection(row: aws_sdk_rekognition::types::ContentModerationDetection) -> Detection {
-    let label = row
-        .moderation_label
-        .unwrap_or_else(|| ModerationLabel::builder().build());
-    let start_ms = row.start_timestamp_millis.unwrap_or(row.timestamp);
-    let end_ms = row.end_timestamp_millis.unwrap_or(start_ms);
-    Detection {
-        name: label.name.unwrap_or_default(),
-        parent_name: label.parent_name.unwrap_or_default(),
-        taxonomy_level: label
-            .taxonomy_level
-            .and_then(|level| u8::try_from(level).ok())
-            .unwrap_or(0),
-        confidence_percent: label.confidence.unwrap_or(100.0),
-        start_ms: u64::try_from(start_ms).unwrap_or(0),
-        end_ms: u64::try_from(end_ms).unwrap_or(0),
-        content_types: row
-            .content_types
-            .unwrap_or_default()
-            .into_iter()
-            .filter_map(|kind| Some((kind.name?, kind.confidence.unwrap_or(0.0))))
-            .collect(),
-    }
+/// Adds one row of a page. What Rekognition leaves out is read so that the video is rejected rather than approved.
+fn push_row(scan: &mut Scan, row: &ContentModerationDetection) {
+    let label = row.moderation_label();
+    let start_ms = row.start_timestamp_millis().unwrap_or(row.timestamp());
+    let content_types: Vec<(&str, f32)> = row
+        .content_types()
+        .iter()
+        .filter_map(|kind| Some((kind.name()?, kind.confidence()?)))
+        .collect();
+    scan.push(Detection {
+        name: label.and_then(ModerationLabel::name).unwrap_or_default(),
+        parent_name: label
+            .and_then(ModerationLabel::parent_name)
+            .unwrap_or_default(),
+        taxonomy_level: label.and_then(ModerationLabel::taxonomy_level),
+        confidence_percent: label.and_then(ModerationLabel::confidence),
+        start_ms,
+        end_ms: row.end_timestamp_millis().unwrap_or(start_ms),
+        content_types: &content_types,
+    });
 }

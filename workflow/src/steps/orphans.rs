@@ -9,8 +9,9 @@ use crate::contract::TaskInput;
 use crate::errors::{CallError, Operation};
 use crate::event::ExecutionInput;
 use crate::gate::{Described, StepError, chain};
-use crate::ledger::{AnalysisReason, Record, Swap};
+use crate::ledger::{Record, Swap};
 use crate::names;
+use crate::report::AnalysisReason;
 
 /// How many leftover intervals back closed executions are looked at: a day at the default of an hour, so that an outage of
 /// the schedule leaves none behind.
@@ -96,7 +97,7 @@ pub(crate) async fn close(
         return Ok(false);
     }
     let input = described.input.as_deref().unwrap_or_default();
-    let video = match serde_json::from_str::<ExecutionInput>(input) {
+    let video = match ExecutionInput::parse(input) {
         Ok(video) => video,
         Err(error) => {
             // Started by hand with something that is no upload: there is no video to report on.

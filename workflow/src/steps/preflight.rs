@@ -6,7 +6,16 @@ use crate::gate::StepError;
 use crate::ledger::Media;
 use crate::preflight::{Finding, Preflight, Step};
 
-/// What pre-flight found.
+/// What pre-flight learned.
+#[derive(Debug)]
+pub(crate) struct Inspection {
+    /// What it makes of the file.
+    pub(crate) found: Inspected,
+    /// S3's time of the version, in milliseconds since 1970.
+    pub(crate) uploaded_ms: Option<i64>,
+}
+
+/// What pre-flight makes of a file.
 #[derive(Debug)]
 pub(crate) enum Inspected {
     /// Rekognition is asked; what could not be parsed included.
@@ -15,12 +24,18 @@ pub(crate) enum Inspected {
     Unsupported(String),
 }
 
-pub(crate) async fn inspect(work: &Work<'_>) -> Result<Inspected, StepError> {
+pub(crate) async fn inspect(work: &Work<'_>) -> Result<Inspection, StepError> {
+    let mut uploaded_ms = None;
+    let found = find(work, &mut uploaded_ms).await?;
+    Ok(Inspection { found, uploaded_ms })
+}
+
+async fn find(work: &Work<'_>, uploaded_ms: &mut Option<i64>) -> Result<Inspected, StepError> {
     let video = &work.record().video;
     let mut preflight = Preflight::new(video.size_bytes);
     loop {
         match preflight.next() {
-            Step::Read { offset, len } => match read(work, offset, len).await? {
+            Step::Read { offset, len } => match read(work, offset, len, uploaded_ms).await? {
                 Some(bytes) => preflight.feed(offset, &bytes),
                 None => {
                     return Ok(Inspected::Unsupported(
@@ -53,7 +68,12 @@ pub(crate) async fn inspect(work: &Work<'_>) -> Result<Inspected, StepError> {
 }
 
 /// Reads a range of the pinned version; None if the version is gone.
-async fn read(work: &Work<'_>, offset: u64, len: usize) -> Result<Option<Vec<u8>>, StepError> {
+async fn read(
+    work: &Work<'_>,
+    offset: u64,
+    len: usize,
+    uploaded_ms: &mut Option<i64>,
+) -> Result<Option<Vec<u8>>, StepError> {
     let video = &work.record().video;
     let last = offset + len as u64 - 1;
     let answer = work
@@ -78,6 +98,7 @@ async fn read(work: &Work<'_>, offset: u64, len: usize) -> Result<Option<Vec<u8>
             };
         }
     };
+    *uploaded_ms = output.last_modified.and_then(|time| time.to_millis().ok());
     let bytes = output.body.collect().await.map_err(|error| CallError {
         operation: Operation::RawGet,
         disposition: crate::errors::Disposition::Unknown,

@@ -1,18 +1,20 @@
 //! Writes the report of an execution, and reads what an earlier one says.
 
-use std::collections::BTreeMap;
-
 use aws_sdk_sfn::types::ExecutionStatus;
 
 use super::look::read_scan;
 use super::work::Work;
-use crate::clock::rfc3339;
 use crate::contract::ErrorName;
+use crate::event;
 use crate::gate::{Described, Gate, StepError};
-use crate::ledger::{Analysis, Outcome, Record, Swap};
+use crate::ledger::{self, Judged, LedgerError, Record, Swap};
 use crate::names;
-use crate::policy::{Finding, ModerationPolicy};
-use crate::report::{self, LabelSegments, Report, ReportedAnalysis, SCHEMA_VERSION};
+use crate::policy::{Judgement, Verdict};
+use crate::report::{Analysis, Outcome, Report, ReportError, ReportHead, Timestamp, Timings};
+use crate::scan::Scan;
+
+/// Tries to write a report: somebody else may write one at the same moment.
+const WRITES_MAX: usize = 2;
 
 /// Whether an execution ended in a way that the state machine did not announce: failed uncaught, timed out or stopped.
 pub(crate) fn is_operational(described: &Described) -> bool {
@@ -30,9 +32,10 @@ pub(crate) fn is_operational(described: &Described) -> bool {
 
 /// Whether the report of an earlier drive says that the video was published.
 pub(crate) async fn says_published(gate: &Gate, execution: &str) -> Result<bool, StepError> {
-    Ok(read(gate, execution)
-        .await?
-        .is_some_and(|(report, _)| report.published))
+    Ok(match earlier(gate, execution).await? {
+        Earlier::Read { head, .. } => head.published,
+        Earlier::None | Earlier::Malformed { .. } | Earlier::Newer => false,
+    })
 }
 
 /// Whether the end of this drive was reported.
@@ -41,197 +44,260 @@ pub(crate) async fn says_closed(
     execution: &str,
     redrive_count: u32,
 ) -> Result<bool, StepError> {
-    let report = read(gate, execution).await?;
-    Ok(report.is_some_and(|(report, _)| report.redrive_count >= redrive_count))
+    Ok(match earlier(gate, execution).await? {
+        Earlier::Read { head, .. } => head.redrive_count >= redrive_count,
+        Earlier::None | Earlier::Malformed { .. } => false,
+        // A later release is at work here too, and reports.
+        Earlier::Newer => true,
+    })
 }
 
-async fn read(gate: &Gate, execution: &str) -> Result<Option<(Report, String)>, StepError> {
+/// The report that is there already.
+enum Earlier {
+    None,
+    /// Its rows are not kept: they may be many.
+    Read {
+        head: ReportHead,
+        etag: String,
+    },
+    /// Not written by this program: it says nothing, and is replaced.
+    Malformed {
+        etag: String,
+    },
+    /// Written by a later release: it is left as it is.
+    Newer,
+}
+
+async fn earlier(gate: &Gate, execution: &str) -> Result<Earlier, StepError> {
     let Some((bytes, etag)) = gate.ledger.get_bytes(&names::report_key(execution)).await? else {
-        return Ok(None);
+        return Ok(Earlier::None);
     };
-    // One that is not readable was not written by this program: it says nothing, and is replaced.
-    Ok(serde_json::from_slice(&bytes)
-        .ok()
-        .map(|report| (report, etag)))
+    Ok(match ReportHead::parse(&bytes) {
+        Ok(head) => Earlier::Read { head, etag },
+        Err(ReportError::Malformed(_)) => Earlier::Malformed { etag },
+        Err(ReportError::Newer { .. }) => Earlier::Newer,
+    })
 }
 
-/// Writes the report as the record is now. `closed` is how the execution ended, if it did so without an answer to its task.
+/// Writes the report as the record is now. `closed` is how the execution ended, once that was seen.
 pub(crate) async fn write(
     work: &mut Work<'_>,
     closed: Option<&Described>,
 ) -> Result<(), StepError> {
-    let (labels, unavailable) = labels(work).await?;
-    let findings = findings(work).await?;
-    let gate = work.gate;
-    let record = work.record();
+    let mut report = document(work, closed).await?;
+    let (gate, record) = (work.gate, work.record());
     let json_key = names::report_key(&record.execution);
-    let vtt = report::webvtt(&labels);
-    let report = document(record, closed, work, labels, unavailable, findings);
-    for _ in 0..2 {
-        let etag = match gate.ledger.get_bytes(&json_key).await? {
-            Some((bytes, etag)) => {
-                let newer = serde_json::from_slice::<Report>(&bytes)
-                    .is_ok_and(|old| old.revision > report.revision);
-                if newer {
-                    return Ok(());
-                }
+    for _ in 0..WRITES_MAX {
+        let etag = match earlier(gate, &record.execution).await? {
+            Earlier::None => None,
+            Earlier::Malformed { etag } => Some(etag),
+            Earlier::Read { head, .. } if head.outranks(report.redrive_count, report.revision) => {
+                return Ok(());
+            }
+            Earlier::Read { head, etag } => {
+                report.unknown = head.unknown;
                 Some(etag)
             }
-            None => None,
+            Earlier::Newer => {
+                let execution_arn = &record.execution_arn;
+                tracing::warn!(execution_arn, "report of a later release left as it is");
+                return Ok(());
+            }
         };
-        let bytes = serde_json::to_vec(&report).unwrap_or_default();
+        let json = report.to_json().map_err(|error| LedgerError::Corrupt {
+            key: json_key.clone(),
+            reason: error.to_string(),
+        })?;
         if let Swap::Done(()) = gate
             .ledger
-            .put_bytes(&json_key, bytes, "application/json", etag.as_deref())
+            .put_bytes(&json_key, json, "application/json", etag.as_deref())
             .await?
         {
+            let track = report.to_webvtt();
+            // Its rows are many, and are not needed while the track is sent.
+            drop(report);
+            let track_key = names::webvtt_key(&record.execution);
             return Ok(gate
                 .ledger
-                .overwrite(
-                    &names::vtt_key(&record.execution),
-                    vtt.into_bytes(),
-                    "text/vtt",
-                )
+                .overwrite(&track_key, track.into_bytes(), "text/vtt")
                 .await?);
         }
     }
-    Err(StepError::Ledger(crate::ledger::LedgerError::Contended {
-        key: json_key,
-    }))
+    Err(LedgerError::Contended { key: json_key }.into())
 }
 
-/// The labels of the current scan: as read in this invocation, else read again.
-async fn labels(work: &mut Work<'_>) -> Result<(Vec<LabelSegments>, Option<String>), StepError> {
+async fn document(work: &mut Work<'_>, closed: Option<&Described>) -> Result<Report, StepError> {
+    let scan = take_scan(work).await?;
+    let judgement = match &scan {
+        Some(scan) => rejection(work, scan).await?,
+        None => None,
+    };
+    let record = work.record();
+    let end = closed.filter(|described| !is_answer(record, described));
+    let mut report = Report::new(
+        &record.execution_arn,
+        &record.video,
+        outcome(record, end),
+        record.revision,
+    );
+    // An execution that was started by hand may have another name than its video's.
+    report.execution_name.clone_from(&record.execution);
+    report.redrive_count = record.redrive_count;
+    report.closed_status =
+        closed.and_then(|described| event::ExecutionStatus::from_name(described.status.as_str()));
+    report.error_name = match end {
+        Some(described) => described.error.clone(),
+        None => error_name(record).map(|name| name.as_str().to_owned()),
+    };
+    report.cause = cause(record.judged.as_ref(), end);
+    report.published = record.is_published();
+    report.stop_too_late = report.published && end.is_some();
+    if let Some(media) = &record.media {
+        report.video.content_type.clone_from(&media.content_type);
+        report.video.duration_ms = media.duration_ms;
+    }
+    if let Some(judged) = &record.judged {
+        set_verdict(&mut report, judged, judgement.as_ref());
+    }
+    match &scan {
+        Some(scan) => report.set_scan(scan),
+        None if report.verdict.is_some() => {
+            report.segments_unavailable =
+                Some("Rekognition no longer keeps the job's results".to_owned());
+        }
+        None => {}
+    }
+    report.analyses = record.analyses.iter().map(analysis).collect();
+    report.attempts = record.lease_count;
+    report.timings = timings(record);
+    Ok(report)
+}
+
+/// The current scan, which is of no use after the report: as read in this invocation, else read again.
+async fn take_scan(work: &mut Work<'_>) -> Result<Option<Scan>, StepError> {
+    if let Some(scan) = work.scan.take() {
+        return Ok(Some(scan));
+    }
     let record = work.record();
     let judged_by_policy = record
         .judged
         .as_ref()
         .is_some_and(|judged| judged.policy_hash.is_some());
-    if work.scan.is_none() && judged_by_policy {
-        let min_confidence_percent = record
-            .analysis()
-            .map_or(0.0, |analysis| analysis.min_confidence_percent);
-        if let Some(job_id) = record.job_id().map(str::to_owned) {
-            work.scan = read_scan(work.gate, &job_id, min_confidence_percent).await?;
+    match (record.analysis(), record.job_id()) {
+        (Some(analysis), Some(job_id)) if judged_by_policy => {
+            read_scan(work.gate, job_id, analysis.min_confidence_percent).await
         }
+        _ => Ok(None),
     }
-    Ok(match &work.scan {
-        Some(scan) => (report::labels(scan), None),
-        None if judged_by_policy => (
-            Vec::new(),
-            Some("Rekognition no longer keeps the job's results".to_owned()),
-        ),
-        None => (Vec::new(), None),
-    })
 }
 
-/// What a rejection rests on, under the policy that decided; empty if that is no longer the operator's.
-async fn findings(work: &Work<'_>) -> Result<Vec<Finding>, StepError> {
-    let (Some(scan), Some(judged)) = (&work.scan, &work.record().judged) else {
-        return Ok(Vec::new());
+/// What a rejection rests on, under the policy that decided; None if that is no longer the operator's: then the verdict
+/// stands as the record says, and its cause names the labels.
+async fn rejection(work: &Work<'_>, scan: &Scan) -> Result<Option<Judgement>, StepError> {
+    let Some(judged) = &work.record().judged else {
+        return Ok(None);
     };
-    if judged.outcome != Outcome::Rejected {
-        return Ok(Vec::new());
+    if judged.outcome != ledger::Outcome::Rejected {
+        return Ok(None);
     }
-    let policy: Result<ModerationPolicy, StepError> = work.gate.policy().await;
-    Ok(match policy {
+    match work.gate.policy().await {
         Ok(policy) if judged.policy_hash.as_deref() == Some(policy.hash()) => {
-            policy.judge(scan).findings
+            Ok(Some(policy.judge(scan)))
         }
-        // The verdict stands as the record says, whatever the policy says by now; its cause names the labels.
-        Ok(_) | Err(StepError::Policy(_) | StepError::PolicyMissing) => Vec::new(),
-        Err(error) => return Err(error),
-    })
-}
-
-fn document(
-    record: &Record,
-    closed: Option<&Described>,
-    work: &Work<'_>,
-    labels: Vec<LabelSegments>,
-    labels_unavailable: Option<String>,
-    findings: Vec<Finding>,
-) -> Report {
-    let judged = record.judged.as_ref();
-    let outcome = match judged.map(|judged| judged.outcome) {
-        Some(Outcome::Approved) => "approved",
-        Some(Outcome::Rejected) => "rejected",
-        Some(Outcome::Unsupported) => "unsupported",
-        Some(Outcome::Failed(_)) => "failed",
-        None => "ended",
-    };
-    let ended = closed.filter(|described| described.status != ExecutionStatus::Succeeded);
-    let error_name = judged
-        .and_then(|judged| judged.outcome.error_name())
-        .map(|name| name.as_str().to_owned());
-    let cause = judged.map(|judged| judged.cause.clone());
-    Report {
-        schema_version: SCHEMA_VERSION,
-        revision: record.revision,
-        execution_arn: record.execution_arn.clone(),
-        redrive_count: record.redrive_count,
-        outcome: outcome.to_owned(),
-        error_name: error_name.or_else(|| ended.and_then(|described| described.error.clone())),
-        cause: cause.or_else(|| ended.map(ended_cause)),
-        published: record.is_published(),
-        stopped_too_late: record.is_published() && ended.is_some(),
-        closed_status: closed.map(|described| described.status.as_str().to_owned()),
-        video: record.video.clone(),
-        content_type: record
-            .media
-            .as_ref()
-            .and_then(|media| media.content_type.clone()),
-        duration_ms: record.media.as_ref().and_then(|media| media.duration_ms),
-        policy_hash: judged.and_then(|judged| judged.policy_hash.clone()),
-        model_version: work
-            .scan
-            .as_ref()
-            .map(|scan| scan.model_version().to_owned()),
-        scan_min_confidence_percent: record
-            .analysis()
-            .map(|analysis| analysis.min_confidence_percent),
-        findings,
-        labels,
-        labels_unavailable,
-        analyses: record.analyses.iter().map(reported).collect(),
-        timings: timings(record),
-        unknown: BTreeMap::new(),
+        Ok(_) | Err(StepError::Policy(_) | StepError::PolicyMissing) => Ok(None),
+        Err(error) => Err(error),
     }
 }
 
-fn ended_cause(described: &Described) -> String {
-    let cause = described.cause.as_deref().unwrap_or("no cause given");
-    format!(
-        "the execution ended {} before a verdict: {cause}",
-        described.status.as_str()
-    )
+/// The verdict and its rule, as the record has them fixed; findings only from a judgement under the same policy.
+fn set_verdict(report: &mut Report, judged: &Judged, judgement: Option<&Judgement>) {
+    let Some(hash) = &judged.policy_hash else {
+        return;
+    };
+    if let Some(judgement) = judgement {
+        report.set_judgement(judgement, hash);
+        return;
+    }
+    report.policy_hash = Some(hash.clone());
+    report.verdict = match judged.outcome {
+        ledger::Outcome::Approved => Some(Verdict::Approve),
+        ledger::Outcome::Rejected => Some(Verdict::Reject),
+        ledger::Outcome::Unsupported | ledger::Outcome::Failed(_) => None,
+    };
+    report.rule = report.verdict.map(|_| judged.cause.clone());
 }
 
-fn reported(analysis: &Analysis) -> ReportedAnalysis {
-    let reason = serde_json::to_value(analysis.reason)
-        .ok()
-        .and_then(|reason| Some(reason.as_str()?.to_owned()));
-    ReportedAnalysis {
+/// Whether the execution ended with the answer that the verdict gives, and not in spite of it or without one.
+fn is_answer(record: &Record, described: &Described) -> bool {
+    let Some(judged) = &record.judged else {
+        return false;
+    };
+    match judged.outcome.error_name() {
+        None => described.status == ExecutionStatus::Succeeded,
+        Some(name) => {
+            described.status == ExecutionStatus::Failed
+                && described.error.as_deref() == Some(name.as_str())
+        }
+    }
+}
+
+/// `end` is how the execution ended otherwise than with an answer to its task.
+fn outcome(record: &Record, end: Option<&Described>) -> Outcome {
+    match record.judged.as_ref().map(|judged| judged.outcome) {
+        // What is in the approved bucket was approved, whatever became of the execution.
+        Some(ledger::Outcome::Approved) if end.is_none() || record.is_published() => {
+            Outcome::Approved
+        }
+        Some(ledger::Outcome::Rejected) if end.is_none() => Outcome::Rejected,
+        Some(ledger::Outcome::Unsupported) if end.is_none() => Outcome::Unsupported,
+        _ => Outcome::Failed,
+    }
+}
+
+fn error_name(record: &Record) -> Option<ErrorName> {
+    record.judged.as_ref()?.outcome.error_name()
+}
+
+fn cause(judged: Option<&Judged>, end: Option<&Described>) -> Option<String> {
+    let judged = judged.map(|judged| judged.cause.as_str());
+    let Some(end) = end else {
+        return judged.map(str::to_owned);
+    };
+    let mut cause = format!("the execution ended {}", end.status.as_str());
+    for (before, said) in [
+        (", error ", end.error.as_deref()),
+        (": ", end.cause.as_deref()),
+        ("; judged before that: ", judged),
+    ] {
+        if let Some(said) = said {
+            cause.push_str(before);
+            cause.push_str(said);
+        }
+    }
+    Some(cause)
+}
+
+fn analysis(analysis: &ledger::Analysis) -> Analysis {
+    Analysis {
         number: analysis.number,
         redrive_count: analysis.redrive_count,
-        reason: reason.unwrap_or_default(),
         job_id: analysis.job_id.clone(),
-        started: analysis.started_ms.map(rfc3339),
-        ended: analysis.ended_ms.map(rfc3339),
+        reason: analysis.reason,
+        started_at: analysis.started_ms.map(Timestamp::from_ms),
+        ended_at: analysis.ended_ms.map(Timestamp::from_ms),
         status_message: analysis.status_message.clone(),
     }
 }
 
-fn timings(record: &Record) -> BTreeMap<String, String> {
+fn timings(record: &Record) -> Timings {
     let times = &record.times;
-    let known = [
-        ("taken", Some(times.created_ms)),
-        ("judged", times.judged_ms),
-        ("published", times.published_ms),
-        ("answered", times.sent_ms),
-    ];
-    known
-        .into_iter()
-        .filter_map(|(name, ms)| Some((name.to_owned(), rfc3339(ms?))))
-        .collect()
+    let at = |ms: Option<i64>| ms.map(Timestamp::from_ms);
+    Timings {
+        uploaded_at: at(times.uploaded_ms),
+        taken_at: at(Some(times.created_ms)),
+        judged_at: at(times.judged_ms),
+        // The approved bucket may be as it should without a copy of this version: a newer one was there.
+        published_at: at(times.published_ms.filter(|_| record.is_published())),
+        sent_at: at(times.sent_ms),
+    }
 }

@@ -2,12 +2,13 @@
 
 use aws_sdk_rekognition::types::{NotificationChannel, S3Object, Video};
 
-use super::preflight::{self, Inspected};
+use super::preflight::{self, Inspected, Inspection};
 use super::work::Work;
 use crate::errors::{CallError, Disposition, Operation, Rescan};
 use crate::gate::StepError;
-use crate::ledger::{Analysis, AnalysisReason, Outcome, Phase, free_numbers};
+use crate::ledger::{Analysis, Outcome, Phase, free_numbers};
 use crate::names;
+use crate::report::AnalysisReason;
 
 /// What became of a queued record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,12 +26,18 @@ pub(crate) async fn start(work: &mut Work<'_>) -> Result<Started, StepError> {
         return Ok(Started::Waiting);
     }
     if work.record().media.is_none() {
-        match preflight::inspect(work).await? {
+        let Inspection { found, uploaded_ms } = preflight::inspect(work).await?;
+        match found {
             Inspected::Acceptable(media) => {
-                work.write(|record| record.media = Some(media.clone()))
-                    .await?;
+                work.write(|record| {
+                    record.media = Some(media.clone());
+                    record.times.uploaded_ms = uploaded_ms;
+                })
+                .await?;
             }
             Inspected::Unsupported(cause) => {
+                work.write(|record| record.times.uploaded_ms = uploaded_ms)
+                    .await?;
                 fix_unsupported(work, &cause).await?;
                 return Ok(Started::Advanced);
             }

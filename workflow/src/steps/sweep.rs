@@ -21,9 +21,7 @@ pub const CURSOR_KEY: &str = "sweep.json";
 /// Time that one page may take: with less left the sweep stops and is resumed.
 const PAGE_MS: i64 = 30_000;
 
-/// Longest window, in milliseconds: names of executions are free again 90 days after they closed
-/// (Step Functions API reference, StartExecution).
-const WINDOW_MS_MAX: i64 = 80 * 86_400_000;
+const DAY_MS: i64 = 86_400_000;
 
 /// How far a sweep came.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -87,17 +85,20 @@ pub async fn begin(
     command: &SweepCommand,
 ) -> Result<Swept, StepError> {
     let window_ms = command
-        .window_ms
-        .unwrap_or(gate.config.sweep_window_ms)
-        .clamp(0, WINDOW_MS_MAX);
+        .window_days
+        .map_or(gate.config.sweep_window_ms, |days| i64::from(days) * DAY_MS);
     let cursor = Cursor {
         schema_version: Cursor::SCHEMA_VERSION,
         revision: 0,
         nonce: String::new(),
-        not_before_ms: gate.now_ms() - window_ms,
+        not_before_ms: if command.backfill {
+            i64::MIN
+        } else {
+            gate.now_ms() - window_ms
+        },
         prefix: command.prefix.clone().unwrap_or_default(),
-        key_marker: None,
-        version_id_marker: None,
+        key_marker: command.key_marker.clone(),
+        version_id_marker: command.version_id_marker.clone(),
         unknown: BTreeMap::new(),
     };
     let stored = match gate.ledger.get::<Cursor>(CURSOR_KEY).await? {
@@ -142,11 +143,7 @@ async fn walk(
             swept.versions += 1;
             if gate
                 .ledger
-                .exists(&names::report_key(&names::execution_name(
-                    &video.bucket,
-                    &video.key,
-                    &video.version_id,
-                )))
+                .exists(&names::report_key(&video.execution_name()))
                 .await?
             {
                 continue;
@@ -213,19 +210,11 @@ async fn page(gate: &Gate, cursor: &Cursor) -> Result<Page, StepError> {
         .filter_map(|version| {
             let size_bytes = u64::try_from(version.size?).ok()?;
             let key = decode_key(&version.key?)?;
-            // As ingest does: folder markers and empty objects are no videos; without a version nothing can be pinned.
+            // As ingest does: empty objects are no videos, folder markers among them; without a version nothing can be pinned.
             let version_id = version.version_id.filter(|id| id != "null")?;
-            (size_bytes > 0 && !key.ends_with('/')).then(|| ExecutionInput {
-                bucket: bucket.clone(),
-                key,
-                version_id,
-                etag: version
-                    .e_tag
-                    .unwrap_or_default()
-                    .trim_matches('"')
-                    .to_owned(),
-                size_bytes,
-            })
+            let etag = version.e_tag.unwrap_or_default();
+            (size_bytes > 0)
+                .then(|| ExecutionInput::new(bucket, key, version_id, &etag, size_bytes))
         })
         .collect();
     let truncated = output.is_truncated == Some(true);

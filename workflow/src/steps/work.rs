@@ -41,6 +41,7 @@ impl<'a> Work<'a> {
                     until_ms,
                 });
                 record.attempts += 1;
+                record.lease_count += 1;
                 // The holder before is gone, and with it the answer to a copy that it may have sent.
                 record.copying.give_up_pending();
                 Edit::Write

@@ -1,0 +1,356 @@
+//! What goes wrong and is mended: lost and repeated messages, failed jobs, expired results, stops, redrives, lost uploads.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use aws_sdk_sfn::types::ExecutionStatus;
+use sandbox::aws::AwsConfig;
+use sandbox::faults::Fault;
+use sandbox::rekognition;
+use sandbox::stack::{Function, StackOptions};
+use serde_json::json;
+
+use crate::world::{Uploaded, World, sample};
+
+const CLEAN: &str = "clean-bars.mp4";
+
+async fn redrive(world: &World, clip: &Uploaded) {
+    world
+        .sfn
+        .redrive_execution()
+        .execution_arn(&clip.execution_arn)
+        .send()
+        .await
+        .unwrap();
+}
+
+async fn reasons(world: &World, clip: &Uploaded) -> Vec<String> {
+    let report = world.report(clip).await.unwrap();
+    let analyses = report["analyses"].as_array().unwrap().clone();
+    analyses
+        .iter()
+        .map(|analysis| analysis["reason"].as_str().unwrap().to_owned())
+        .collect()
+}
+
+fn fail_jobs(world: &World, jobs: &[u64]) {
+    world.aws.rekognition.set_faults(rekognition::Faults {
+        fail_jobs: jobs.iter().copied().map(Into::into).collect(),
+        ..rekognition::Faults::default()
+    });
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lost_notification_costs_minutes_and_no_second_job() {
+    let world = World::new().await;
+    world.aws.rekognition.set_faults(rekognition::Faults {
+        lose_notifications: [1].into_iter().collect(),
+        ..rekognition::Faults::default()
+    });
+    let clip = world.upload("lost.mp4", sample(CLEAN), None).await;
+    let began = world.aws.clock.now();
+    assert_eq!(world.ended(&clip).await.status, ExecutionStatus::Succeeded);
+    assert!(world.aws.clock.now() - began < Duration::from_secs(8 * 60));
+    assert_eq!(world.aws.rekognition.started_jobs(), 1);
+    world.quiet().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_repeated_notification_and_a_repeated_upload_event_change_nothing() {
+    let world = World::new().await;
+    world.aws.rekognition.set_faults(rekognition::Faults {
+        repeat_notifications: [1].into_iter().collect(),
+        ..rekognition::Faults::default()
+    });
+    let clip = world.upload("twice.mp4", sample(CLEAN), None).await;
+    let head = world
+        .s3
+        .head_object()
+        .bucket(&world.stack.raw_bucket)
+        .key(&clip.key)
+        .send()
+        .await
+        .unwrap();
+    let event = json!({"Records": [{
+        "eventVersion": "2.1", "eventSource": "aws:s3", "awsRegion": "us-east-1",
+        "eventTime": "2026-11-01T12:00:00.000Z", "eventName": "ObjectCreated:Put",
+        "s3": {"s3SchemaVersion": "1.0", "configurationId": "raw", "bucket": {"name": world.stack.raw_bucket, "arn": "arn:aws:s3:::raw"},
+               "object": {"key": clip.key, "size": head.content_length, "eTag": head.e_tag().unwrap().trim_matches('"'),
+                          "versionId": clip.version_id, "sequencer": "0A"}}
+    }]});
+    for _ in 0..3 {
+        world
+            .aws
+            .sns
+            .publish(
+                &world.stack.raw_uploads_topic_arn,
+                None,
+                &event.to_string(),
+                &BTreeMap::new(),
+            )
+            .unwrap();
+    }
+    assert_eq!(world.ended(&clip).await.status, ExecutionStatus::Succeeded);
+    world
+        .aws
+        .sns
+        .publish(
+            &world.stack.raw_uploads_topic_arn,
+            None,
+            &event.to_string(),
+            &BTreeMap::new(),
+        )
+        .unwrap();
+    world.quiet().await;
+    world.pass(300).await;
+    assert_eq!(world.aws.sfn.executions_started(), 1);
+    assert_eq!(world.aws.rekognition.started_jobs(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_failed_job_is_tried_once_more_and_the_report_says_why() {
+    let world = World::new().await;
+    fail_jobs(&world, &[1]);
+    let clip = world.upload("again.mp4", sample(CLEAN), None).await;
+    assert_eq!(world.ended(&clip).await.status, ExecutionStatus::Succeeded);
+    assert_eq!(reasons(&world, &clip).await, ["first", "jobFailed"]);
+    world.quiet().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_job_that_keeps_failing_fails_the_task_and_a_redrive_starts_afresh() {
+    let world = World::new().await;
+    fail_jobs(&world, &[1, 2]);
+    let clip = world.upload("bad.mp4", sample(CLEAN), None).await;
+    let ended = world.ended(&clip).await;
+    assert_eq!(
+        (ended.status, ended.error.as_deref()),
+        (ExecutionStatus::Failed, Some("ModerationFailed"))
+    );
+    world.quiet().await;
+    assert_eq!(world.approved(&clip.key).await, None);
+    redrive(&world, &clip).await;
+    assert_eq!(world.ended(&clip).await.status, ExecutionStatus::Succeeded);
+    assert_eq!(
+        reasons(&world, &clip).await.last().map(String::as_str),
+        Some("redrive")
+    );
+    assert_eq!(world.aws.rekognition.started_jobs(), 3);
+    world.quiet().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_redrive_of_a_stopped_execution_takes_the_result_of_its_open_job() {
+    let world = World::new().await;
+    let clip = world.upload("stopped.mp4", sample(CLEAN), None).await;
+    while world.aws.rekognition.open_jobs().0 == 0 {
+        world.pass(1).await;
+    }
+    world
+        .sfn
+        .stop_execution()
+        .execution_arn(&clip.execution_arn)
+        .send()
+        .await
+        .unwrap();
+    redrive(&world, &clip).await;
+    assert_eq!(world.ended(&clip).await.status, ExecutionStatus::Succeeded);
+    assert_eq!(world.aws.rekognition.started_jobs(), 1);
+    world.quiet().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_redrive_after_a_stop_that_was_settled_scans_again() {
+    let world = World::new().await;
+    let clip = world.upload("stopped.mp4", sample(CLEAN), None).await;
+    while world.aws.rekognition.open_jobs().0 == 0 {
+        world.pass(1).await;
+    }
+    world
+        .sfn
+        .stop_execution()
+        .execution_arn(&clip.execution_arn)
+        .send()
+        .await
+        .unwrap();
+    world.quiet().await;
+    redrive(&world, &clip).await;
+    assert_eq!(world.ended(&clip).await.status, ExecutionStatus::Succeeded);
+    assert_eq!(world.approved(&clip.key).await, Some(sample(CLEAN)));
+    world.quiet().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_timed_out_execution_is_reported_and_its_redrive_succeeds() {
+    let options = StackOptions {
+        max_jobs: 0,
+        machine_timeout: Some(Duration::from_secs(1800)),
+        ..StackOptions::default()
+    };
+    let world = World::with(&AwsConfig::default(), options).await;
+    let clip = world.upload("late.mp4", sample(CLEAN), None).await;
+    assert_eq!(world.ended(&clip).await.status, ExecutionStatus::TimedOut);
+    world.pass(120).await;
+    let report = world.report(&clip).await.unwrap();
+    assert_eq!(report["closed_status"], "TIMED_OUT");
+    // The operator gives the gate slots again, and redrives.
+    let stack = sandbox::stack::Stack::new(&world.aws.account, StackOptions::default());
+    let steps = sandbox::stack::in_process::InProcess::new(&world.aws, &stack).unwrap();
+    world.deploy_functions(&stack, &steps);
+    redrive(&world, &clip).await;
+    assert_eq!(world.ended(&clip).await.status, ExecutionStatus::Succeeded);
+    world.quiet().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn expired_results_are_scanned_again_and_the_report_says_why() {
+    let world = World::new().await;
+    world.aws.rekognition.set_faults(rekognition::Faults {
+        lose_notifications: [1].into_iter().collect(),
+        ..rekognition::Faults::default()
+    });
+    let clip = world.upload("old.mp4", sample(CLEAN), None).await;
+    while world.aws.rekognition.open_jobs() != (0, 1) {
+        world.pass(1).await;
+    }
+    world.aws.rekognition.expire_results();
+    assert_eq!(world.ended(&clip).await.status, ExecutionStatus::Succeeded);
+    assert_eq!(reasons(&world, &clip).await, ["first", "resultsExpired"]);
+    world.quiet().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_policy_that_became_stricter_than_the_scan_has_the_video_scanned_again() {
+    let world = World::new().await;
+    let clip = world
+        .upload("strict.mp4", sample(CLEAN), Some("Alcohol:30@0-1"))
+        .await;
+    while world.aws.rekognition.open_jobs().0 == 0 {
+        world.pass(1).await;
+    }
+    let policy =
+        json!({"version": 1, "default": {"action": "reject", "min_confidence_percent": 20}})
+            .to_string();
+    let put = world
+        .s3
+        .put_object()
+        .bucket(&world.stack.ledger_bucket)
+        .key("policy.json")
+        .body(policy.into_bytes().into());
+    put.send().await.unwrap();
+    assert_eq!(
+        world.ended(&clip).await.error.as_deref(),
+        Some("ContentRejected")
+    );
+    assert_eq!(reasons(&world, &clip).await, ["first", "policyStricter"]);
+    world.quiet().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn at_the_accounts_limit_tasks_wait_and_nothing_fails() {
+    let config = AwsConfig {
+        rekognition: rekognition::Config {
+            max_open_jobs: 1,
+            ..rekognition::Config::default()
+        },
+        ..AwsConfig::default()
+    };
+    let world = World::with(&config, StackOptions::default()).await;
+    let mut clips = Vec::new();
+    for number in 0..4 {
+        clips.push(
+            world
+                .upload(&format!("{number}.mp4"), sample(CLEAN), None)
+                .await,
+        );
+    }
+    for clip in &clips {
+        assert_eq!(world.ended(clip).await.status, ExecutionStatus::Succeeded);
+        assert_eq!(reasons(&world, clip).await, ["first"]);
+    }
+    assert_eq!(world.aws.rekognition.started_jobs(), 4);
+    world.quiet().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_poison_video_fails_with_a_named_error_and_blocks_nobody() {
+    let options = StackOptions {
+        max_jobs: 1,
+        max_attempts: 3,
+        ..StackOptions::default()
+    };
+    let world = World::with(&AwsConfig::default(), options).await;
+    world
+        .steps
+        .faults()
+        .set(|_, call| (call.operation == "HEAD reelgate-raw ").then_some(Fault::AnswerLost));
+    let poison = world.upload("poison.mp4", sample(CLEAN), None).await;
+    let ended = world.ended(&poison).await;
+    assert_eq!(
+        ended.error.as_deref(),
+        Some("AttemptsExhausted"),
+        "{:?}",
+        ended.cause
+    );
+    assert!(ended.cause.unwrap().contains("RawHead failed"));
+    world.steps.faults().set(|_, _| None);
+    let next = world.upload("next.mp4", sample(CLEAN), None).await;
+    assert_eq!(world.ended(&next).await.status, ExecutionStatus::Succeeded);
+    redrive(&world, &poison).await;
+    assert_eq!(
+        world.ended(&poison).await.status,
+        ExecutionStatus::Succeeded
+    );
+    world.quiet().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lost_upload_event_is_found_by_the_sweep() {
+    let world = World::new().await;
+    world
+        .steps
+        .faults()
+        .set(|_, call| (call.function == Function::IngestTrigger).then_some(Fault::CrashBefore));
+    let clip = world.upload("lost upload.mp4", sample(CLEAN), None).await;
+    world.pass(1200).await;
+    assert_eq!(world.aws.sfn.executions_started(), 0);
+    assert_eq!(
+        world
+            .aws
+            .sqs
+            .bodies(&world.stack.ingest_failures_queue_arn)
+            .len(),
+        1
+    );
+    world.steps.faults().set(|_, _| None);
+    let reconciler = world.stack.function_arn(Function::Reconciler);
+    world
+        .aws
+        .lambda
+        .invoke_async(&reconciler, json!({"sweep": {}}).to_string().into())
+        .unwrap();
+    assert_eq!(world.ended(&clip).await.status, ExecutionStatus::Succeeded);
+    world.quiet().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_execution_started_by_hand_with_nonsense_says_so() {
+    let world = World::new().await;
+    let start = world
+        .sfn
+        .start_execution()
+        .state_machine_arn(&world.stack.state_machine_arn)
+        .name("by-hand")
+        .input("{\"x\":1}");
+    let execution_arn = start.send().await.unwrap().execution_arn;
+    world.pass(120).await;
+    let described = world
+        .sfn
+        .describe_execution()
+        .execution_arn(execution_arn)
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(described.error.as_deref(), Some("InvalidTaskInput"));
+    assert!(described.cause.unwrap().contains("not an upload"));
+}
