@@ -115,7 +115,7 @@ impl Follower<'_> {
         let ingested = self.session.ingested(u64::try_from(uploads)?);
         let statuses = self.session.executions().await?;
         let ledger = &self.session.stack.ledger_bucket;
-        let records = self.session.keys(ledger, names::JOBS_PREFIX).await?;
+        let records = self.session.keys(ledger, names::RECORDS_PREFIX).await?;
         for index in 0..self.tracks.len() {
             let track = &self.tracks[index];
             let (Some((execution, _)), None) = (&track.uploaded, &track.outcome) else {

@@ -320,7 +320,7 @@ async fn left_over(session: &Session) -> anyhow::Result<Vec<String>> {
     let ended = Instant::now();
     loop {
         let bucket = &session.stack.ledger_bucket;
-        let mut keys = session.keys(bucket, names::JOBS_PREFIX).await?;
+        let mut keys = session.keys(bucket, names::RECORDS_PREFIX).await?;
         keys.extend(session.keys(bucket, names::SLOTS_PREFIX).await?);
         if keys.is_empty() || ended.elapsed() > TIDY_MAX {
             let left = keys

@@ -200,7 +200,7 @@ async fn objects(world: &World, texts: &mut Texts) {
         &stack.ledger_bucket,
     ] {
         for key in world.keys(bucket).await {
-            assert!(!key.starts_with(names::JOBS_PREFIX), "{key} is left");
+            assert!(!key.starts_with(names::RECORDS_PREFIX), "{key} is left");
             let get = world.s3.get_object().bucket(bucket).key(&key);
             let object = get.send().await.unwrap();
             let told = format!("{:?} {:?}", object.metadata, object.content_disposition);
