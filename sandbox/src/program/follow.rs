@@ -250,7 +250,7 @@ impl Session {
         let list = self.operator.s3.list_objects_v2();
         let mut pages = list
             .bucket(&self.stack.ledger_bucket)
-            .prefix(names::JOBS_PREFIX)
+            .prefix(names::RECORDS_PREFIX)
             .into_paginator()
             .send();
         let mut keys = BTreeSet::new();
