@@ -100,6 +100,8 @@ fn init_tracing(verbose: u8) {
     };
     let targets = Targets::new()
         .with_default(others)
+        // It reports every refused request as an error; whoever asked is told already.
+        .with_target("s3s", LevelFilter::OFF)
         .with_target("sandbox", own);
     tracing_subscriber::registry()
         .with(

@@ -31,7 +31,7 @@ async fn real_processes_approve_a_clean_video_and_reject_a_violent_one() {
     );
     let ended = world.ended(&violent).await;
     assert_eq!(ended.error.as_deref(), Some("ContentRejected"));
-    assert!(ended.cause.unwrap().contains("Violence 97.5% at 0:01.2"));
+    assert!(ended.cause.unwrap().contains("Violence (97.5 %) at 0:01.2"));
     assert_eq!(
         world.approved(&clean.key).await,
         Some(sample("clean-bars.mp4"))

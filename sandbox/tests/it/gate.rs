@@ -31,6 +31,10 @@ async fn a_clean_video_appears_in_the_approved_bucket() {
     assert_eq!(report["published"], true);
     assert_eq!(report["video"]["version_id"], clip.version_id.as_str());
     assert_eq!(report["analyses"][0]["reason"], "first");
+    assert_eq!(report["verdict"], "approve");
+    let at = |name: &str| report["timings"][name].as_str().map(str::to_owned);
+    assert!(at("uploaded_at").unwrap() <= at("judged_at").unwrap());
+    assert!(at("judged_at") <= at("published_at"));
     world.quiet().await;
 }
 
@@ -265,6 +269,10 @@ async fn a_stopped_execution_is_not_published_and_its_end_is_reported() {
     let report = world.report(&clip).await.unwrap();
     assert_eq!(report["closed_status"], "ABORTED");
     assert_eq!(report["published"], false);
+    // The scan went on, and was judged: that is kept beside how the execution ended.
+    assert_eq!(report["outcome"], "failed");
+    assert_eq!(report["error_name"], "Operator");
+    assert_eq!(report["verdict"], "approve");
     assert!(
         report["cause"]
             .as_str()
@@ -287,16 +295,7 @@ async fn a_policy_that_is_not_usable_makes_tasks_wait_until_it_is() {
         ExecutionStatus::Running
     );
     assert_eq!(world.aws.rekognition.open_jobs().1, 0);
-    let policy = workflow::policy::DEFAULT_POLICY.as_bytes().to_vec();
-    world
-        .s3
-        .put_object()
-        .bucket(&world.stack.ledger_bucket)
-        .key("policy.json")
-        .body(policy.into())
-        .send()
-        .await
-        .unwrap();
+    world.put_policy(workflow::policy::DEFAULT_POLICY).await;
     assert_eq!(world.ended(&clip).await.status, ExecutionStatus::Succeeded);
     world.quiet().await;
 }

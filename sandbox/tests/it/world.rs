@@ -14,7 +14,7 @@ use workflow::names;
 use crate::support::aws_with;
 
 /// Longest that a test waits for an execution to end, in the sandbox's time: longer than any recovery takes.
-const PATIENCE: Duration = Duration::from_secs(3 * 3600);
+const PATIENCE: Duration = Duration::from_hours(3);
 
 /// The gate, deployed with handlers in this process.
 pub(crate) struct World {
@@ -107,8 +107,8 @@ impl World {
         };
         match tokio::time::timeout(PATIENCE, waiting).await {
             Ok(described) => described,
-            Err(_) => panic!(
-                "{uploaded:?} has not ended; the ledger holds {:?}",
+            Err(elapsed) => panic!(
+                "{uploaded:?} has not ended ({elapsed}); the ledger holds {:?}",
                 self.keys(&self.stack.ledger_bucket).await
             ),
         }
@@ -118,6 +118,16 @@ impl World {
     pub(crate) fn deploy_functions(&self, stack: &Stack, steps: &InProcess) {
         stack
             .deploy_functions(&self.aws, |function| steps.code(function))
+            .unwrap();
+    }
+
+    /// Replaces the operator's policy.
+    pub(crate) async fn put_policy(&self, policy: &str) {
+        let put = self.s3.put_object().bucket(&self.stack.ledger_bucket);
+        let put = put.key(workflow::gate::POLICY_KEY);
+        put.body(policy.as_bytes().to_vec().into())
+            .send()
+            .await
             .unwrap();
     }
 

@@ -162,15 +162,18 @@ impl<'a> Work<'a> {
         .await
     }
 
-    /// Gives the lease back after an error, which the record keeps. What was throttled was no attempt.
+    /// Gives the lease back after an error, which the record keeps. What was throttled was no attempt, nor is what waits for the
+    /// operator to mend the policy.
     pub(crate) async fn fail(self, error: &StepError) -> Result<(), StepError> {
         let disposition = error.call().map(|call| call.disposition);
         let last_error = LastError {
             message: chain(error),
             denied: disposition == Some(Disposition::Denied),
         };
+        let waits = disposition == Some(Disposition::Throttled)
+            || matches!(error, StepError::Policy(_) | StepError::PolicyMissing);
         self.finish(|record| {
-            if disposition == Some(Disposition::Throttled) {
+            if waits {
                 record.attempts = record.attempts.saturating_sub(1);
             }
             record.last_error = Some(last_error.clone());
