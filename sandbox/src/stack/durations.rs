@@ -58,21 +58,24 @@ impl Durations {
         let poll = floor(MINUTE + Duration::from_secs(5), 0)
             .max(MINUTE + Duration::from_millis(500).mul_f64(speed));
         let work = floor(MINUTE, 1000);
+        // Fifty processes that start at once on two busy cores take seconds. One that is killed for that keeps its slot and its
+        // lease until they are stale, so these floors are far from what a process needs that has the machine to itself. A job
+        // counts as overdue only after its notification has had such a time too.
         Self {
-            ingest_timeout: floor(MINUTE, 5000),
-            worker_timeout: floor(5 * MINUTE, 5000).max(2 * (poll + work)),
-            settle_timeout: floor(15 * MINUTE, 5000),
+            ingest_timeout: floor(MINUTE, 15_000),
+            worker_timeout: floor(5 * MINUTE, 15_000).max(2 * (poll + work)),
+            settle_timeout: floor(15 * MINUTE, 15_000),
             tick_age: floor(MINUTE, 1000),
             event_age: floor(Duration::from_hours(6), 120_000),
             tick: floor(MINUTE, 500),
             sweep: floor(DAY, 5000),
-            heartbeat: floor(5 * MINUTE, 5000),
+            heartbeat: floor(5 * MINUTE, 15_000),
             task_timeout: floor(Duration::from_hours(12), 60_000),
             machine_timeout: floor(30 * DAY, 600_000),
             poll,
             work,
             lease_margin: floor(MINUTE, 1000),
-            overdue: floor(5 * MINUTE, 2000),
+            overdue: floor(5 * MINUTE, 10_000),
             leftovers: floor(Duration::from_hours(1), 5000),
             late_copy: floor(15 * MINUTE, 5000),
             sweep_window: floor(14 * DAY, 600_000),

@@ -91,7 +91,7 @@ mod tests {
     #[test]
     fn durations_pass_faster_in_a_faster_sandbox() {
         let worker = environment(Function::ActivityWorker, 60.0);
-        assert_eq!(worker["OVERDUE_MS"], "5000");
+        assert_eq!(worker["OVERDUE_MS"], "10000");
         assert_eq!(worker["POLL_MS"], "1500");
         let worker = environment(Function::ActivityWorker, 1.0);
         assert_eq!(worker["OVERDUE_MS"], "300000");
