@@ -14,7 +14,7 @@ use workflow::names;
 use crate::support::aws_with;
 
 /// Longest that a test waits for an execution to end, in the sandbox's time: longer than any recovery takes.
-const PATIENCE: Duration = Duration::from_secs(6 * 3600);
+const PATIENCE: Duration = Duration::from_hours(6);
 
 /// The gate, deployed with handlers in this process.
 pub(crate) struct World {
@@ -107,7 +107,7 @@ impl World {
         };
         match tokio::time::timeout(PATIENCE, waiting).await {
             Ok(described) => described,
-            Err(_) => panic!(
+            Err(_elapsed) => panic!(
                 "{uploaded:?} has not ended; the ledger holds {:?}",
                 self.keys(&self.stack.ledger_bucket).await
             ),
