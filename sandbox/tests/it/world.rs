@@ -105,13 +105,13 @@ impl World {
                 }
             }
         };
-        match tokio::time::timeout(PATIENCE, waiting).await {
-            Ok(described) => described,
-            Err(_elapsed) => panic!(
+        let Ok(described) = tokio::time::timeout(PATIENCE, waiting).await else {
+            panic!(
                 "{uploaded:?} has not ended; the ledger holds {:?}",
                 self.keys(&self.stack.ledger_bucket).await
-            ),
-        }
+            );
+        };
+        described
     }
 
     /// Lets the sandbox's time pass.
