@@ -5,6 +5,9 @@ use aws_sdk_sfn::types::ExecutionStatus;
 use sandbox::aws::AwsConfig;
 use sandbox::stack::StackOptions;
 use serde_json::json;
+use workflow::clock::Deadline;
+use workflow::event::SweepCommand;
+use workflow::steps::sweep;
 
 use crate::world::{World, sample};
 
@@ -298,4 +301,25 @@ async fn a_policy_that_is_not_usable_makes_tasks_wait_until_it_is() {
     world.put_policy(workflow::policy::DEFAULT_POLICY).await;
     assert_eq!(world.ended(&clip).await.status, ExecutionStatus::Succeeded);
     world.quiet().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_backfill_starts_nothing_that_has_a_report_and_begins_where_it_is_told_to() {
+    let world = World::new().await;
+    let clip = world.upload("old.mp4", sample(CLEAN), None).await;
+    world.ended(&clip).await;
+    let gate = &world.steps.reconciler().gate;
+    for (key_marker, versions) in [(None, 1), (Some("old.mp4".to_owned()), 0)] {
+        let command = SweepCommand {
+            backfill: true,
+            key_marker,
+            ..SweepCommand::default()
+        };
+        let deadline = Deadline {
+            at_ms: gate.now_ms() + 900_000,
+        };
+        let swept = sweep::begin(gate, deadline, &command).await.unwrap();
+        assert_eq!((swept.versions, swept.started), (versions, 0));
+        assert!(swept.complete);
+    }
 }

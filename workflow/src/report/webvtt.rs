@@ -16,21 +16,35 @@ struct Cue<'a> {
     rejects: bool,
 }
 
+impl Cue<'_> {
+    /// About how many bytes it takes in the track: rather too many.
+    fn len_about(&self) -> usize {
+        const ALL_BUT_NAMES: usize = 60;
+        ALL_BUT_NAMES + self.label.parent.len() + self.label.label.len()
+    }
+}
+
 pub(super) fn track(report: &Report) -> String {
     let rejecting: BTreeSet<&str> = report
         .findings
         .iter()
         .map(|finding| finding.label.as_str())
         .collect();
-    let mut cues: Vec<Cue<'_>> = report
+    let rows = report
         .segments
         .iter()
-        .flat_map(|label| merged(label, rejecting.contains(label.label.as_str())))
-        .collect();
+        .map(|label| label.segments.len())
+        .sum();
+    let mut cues: Vec<Cue<'_>> = Vec::with_capacity(rows);
+    for label in &report.segments {
+        cues.extend(merged(label, rejecting.contains(label.label.as_str())));
+    }
     // Players want cues by start time; the sort is stable, so labels of one moment stay by name.
     cues.sort_by_key(|cue| (cue.start_ms, cue.end_ms));
 
-    let mut track = String::from("WEBVTT\n");
+    // So that 100,000 cues do not copy the track while it grows.
+    let mut track = String::with_capacity(cues.iter().map(Cue::len_about).sum());
+    track.push_str("WEBVTT\n");
     for cue in &cues {
         write_cue(&mut track, cue);
     }
