@@ -106,11 +106,11 @@ pub(crate) fn table(rows: &[Row]) -> (String, Vec<String>) {
             row.warm(),
             row.peak_mb().median,
         );
-        let bars = [
+        let measures = [
             ("first GET next", next_ratio, NEXT_RATIO_MAX),
             ("end of the first response", first_ratio, FIRST_RATIO_MAX),
         ];
-        for (what, ratio, max) in bars {
+        for (what, ratio, max) in measures {
             if row.is_held && ratio > max {
                 broken.push(format!(
                     "{}: spawn → {what} is {ratio:.2} × bare, and may be {max} ×",
