@@ -54,3 +54,17 @@ serve *arguments:
 [group('run')]
 load *arguments:
     cargo run --release --locked -p sandbox -- load {{ arguments }}
+
+# Cold starts and memory of the functions as they ship, side by side with bare ones, against their bars.
+[group('measure')]
+bench *arguments: _ship
+    cargo run --release --locked -p bench -- {{ arguments }}
+
+# What the functions' zips weigh, against their bar.
+[group('measure')]
+sizes: _ship
+    cargo run --locked -p sizes -- target/ship/{ingest-trigger,activity-worker,moderation-callback,reconciler}
+
+# The functions, and the bare one, as they ship (fat LTO takes minutes), for this machine's processor.
+_ship:
+    cargo build --profile ship --locked -p bare -p ingest-trigger -p activity-worker -p moderation-callback -p reconciler
