@@ -1,7 +1,7 @@
 //! Rekognition stored video: content moderation jobs.
 //!
 //! `start` and `get` are the two operations, `state` is all that is remembered, behind one lock; `labels` tells what
-//! the model "sees" in an object, `taxonomy` and [`rows`] how it reports that. The video itself is really read, by the
+//! the model "sees" in an object, `taxonomy` and `rows` how it reports that. The video itself is really read, by the
 //! same box reader that the workflow has, since what Rekognition refuses is what a file says about itself.
 
 mod error;
