@@ -14,6 +14,8 @@ impl Stack {
         let mut variables = BTreeMap::from([
             ("AWS_LAMBDA_LOG_FORMAT", "JSON".to_owned()),
             ("AWS_LAMBDA_LOG_LEVEL", self.options.log_level.clone()),
+            // Otherwise mimalloc asks for pages of 2 MB, which the kernel clears at the first touch: see docs/performance.md.
+            ("MIMALLOC_ALLOW_THP", "0".to_owned()),
             ("RAW_BUCKET", self.raw_bucket.clone()),
             ("STATE_MACHINE_ARN", self.state_machine_arn.clone()),
         ]);
@@ -109,6 +111,7 @@ mod tests {
             [
                 "AWS_LAMBDA_LOG_FORMAT",
                 "AWS_LAMBDA_LOG_LEVEL",
+                "MIMALLOC_ALLOW_THP",
                 "RAW_BUCKET",
                 "STATE_MACHINE_ARN"
             ]
