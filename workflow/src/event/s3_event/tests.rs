@@ -103,6 +103,17 @@ fn an_upload_is_read() {
 }
 
 #[test]
+fn the_event_as_the_lambda_library_types_it_is_read_too() {
+    let typed: aws_lambda_events::event::sns::SnsEvent =
+        serde_json::from_value(sns_event(&[notification(&[record()])])).unwrap();
+    let value = serde_json::to_value(typed).unwrap();
+    assert!(
+        matches!(uploads(&value, "raw")[..], [Upload::Object(_)]),
+        "{value}"
+    );
+}
+
+#[test]
 fn every_record_of_every_message_is_read_and_bad_ones_hide_nothing() {
     let messages = [
         "not json".to_owned(),
