@@ -167,7 +167,7 @@ def boto3_sees_why_a_video_was_rejected(gate):
     version = gate.put("boto3/violent.mp4", Metadata={"labels": VIOLENT}, Tagging="team=news")
     described = gate.ended(gate.execution("boto3/violent.mp4", version))
     equal((described["status"], described["error"]), ("FAILED", "ContentRejected"), "end")
-    assert "Violence 97.5%" in described["cause"], described["cause"]
+    assert "Violence (97.5 %)" in described["cause"], described["cause"]
     assert not gate.is_approved("boto3/violent.mp4")
     tags = gate.s3.get_object_tagging(Bucket=gate.raw, Key="boto3/violent.mp4", VersionId=version)
     tags = {tag["Key"]: tag["Value"] for tag in tags["TagSet"]}
