@@ -12,10 +12,11 @@ use futures::future::BoxFuture;
 use sandbox::account::Account;
 use sandbox::aws::{Aws, AwsConfig};
 use sandbox::clock::Clock;
+use sandbox::connector::sdk_config;
 use sandbox::lambda::{Code, FunctionError, Handler, Invocation};
 use sandbox::rng::SharedRng;
 use sandbox::server::Server;
-use sandbox::stack::in_process::{InProcess, sdk_config};
+use sandbox::stack::in_process::InProcess;
 use sandbox::stack::{Function, Stack, StackOptions};
 use serde_json::{Value, json};
 use time::OffsetDateTime;
@@ -132,7 +133,7 @@ impl Gate {
             "Timestamp": 1_793_534_400_000_i64,
             "Video": {"S3ObjectName": "clip.mp4", "S3Bucket": self.stack.raw_bucket},
         });
-        aws_sdk_sns::Client::new(&sdk_config(&self.aws))
+        aws_sdk_sns::Client::new(&sdk_config(&self.aws, "operator"))
             .publish()
             .topic_arn(&self.stack.moderation_results_topic_arn)
             .message(message.to_string())
@@ -144,7 +145,7 @@ impl Gate {
     /// Uploads videos and waits until each has a task that waits for the worker.
     pub(crate) async fn tasks(&mut self, count: usize) -> anyhow::Result<()> {
         self.upload(count).await?;
-        let sfn = aws_sdk_sfn::Client::new(&sdk_config(&self.aws));
+        let sfn = aws_sdk_sfn::Client::new(&sdk_config(&self.aws, "operator"));
         let scheduled = async || {
             let listed = sfn
                 .list_executions()
@@ -166,7 +167,7 @@ impl Gate {
             .and_then(Value::as_str);
         let message: Value = serde_json::from_str(message.context("no SNS event")?)?;
         let job_id = message["JobId"].as_str().context("no JobId")?;
-        let rekognition = aws_sdk_rekognition::Client::new(&sdk_config(&self.aws));
+        let rekognition = aws_sdk_rekognition::Client::new(&sdk_config(&self.aws, "operator"));
         let (mut rows, mut token) = (0, None);
         loop {
             let page = rekognition
@@ -185,7 +186,7 @@ impl Gate {
     }
 
     async fn upload(&self, count: usize) -> anyhow::Result<()> {
-        let s3 = aws_sdk_s3::Client::new(&sdk_config(&self.aws));
+        let s3 = aws_sdk_s3::Client::new(&sdk_config(&self.aws, "operator"));
         for index in 0..count {
             s3.put_object()
                 .bucket(&self.stack.raw_bucket)

@@ -2,6 +2,9 @@
 
 use std::fmt;
 
+use aws_credential_types::Credentials;
+use aws_sdk_s3::config::{BehaviorVersion, Region, SharedCredentialsProvider};
+use aws_smithy_async::rt::sleep::TokioSleep;
 use aws_smithy_runtime_api::client::http::{
     HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpConnector,
 };
@@ -9,6 +12,7 @@ use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
 use aws_smithy_runtime_api::client::result::ConnectorError;
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::body::SdkBody;
+use aws_types::SdkConfig;
 use http_body_util::BodyExt as _;
 
 use crate::aws::Aws;
@@ -25,6 +29,21 @@ impl Connector {
     pub fn new(aws: Aws) -> Self {
         Self(aws)
     }
+}
+
+/// Configuration of SDK clients whose every call ends in `aws`, made with `access_key`: give it to any `aws_sdk_*::Client::new`.
+#[must_use]
+pub fn sdk_config(aws: &Aws, access_key: &str) -> SdkConfig {
+    let credentials = Credentials::from_keys(access_key, access_key, None);
+    SdkConfig::builder()
+        .behavior_version(BehaviorVersion::latest())
+        .region(Region::new(aws.account.region.clone()))
+        .credentials_provider(SharedCredentialsProvider::new(credentials))
+        // An address, so that S3 requests are path-style; nothing listens there, and nothing asks.
+        .endpoint_url("http://127.0.0.1:1")
+        .sleep_impl(TokioSleep::new())
+        .http_client(Connector::new(aws.clone()))
+        .build()
 }
 
 impl fmt::Debug for Connector {

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use aws_sdk_sfn::types::ExecutionStatus;
 
-use crate::clock::{Clock, Nonces};
+use crate::aws::Aws;
+use crate::clock::{Clock, Nonces, SystemClock, SystemNonces};
 use crate::config::GateConfig;
 use crate::errors::{CallError, Operation};
 use crate::ledger::{Ledger, LedgerError};
@@ -144,6 +145,19 @@ impl Gate {
             ledger,
             clock,
         }
+    }
+
+    /// The environment in a Lambda: its clients, and the system's clock and randomness.
+    #[must_use]
+    pub fn on_lambda(config: GateConfig, aws: &Aws) -> Self {
+        Self::new(
+            config,
+            aws.s3(),
+            aws.sfn(),
+            aws.rekognition(),
+            Arc::new(SystemClock),
+            Arc::new(SystemNonces),
+        )
     }
 
     /// Milliseconds since 1970.

@@ -1,10 +1,8 @@
 //! `moderation-callback`: settles the jobs that Rekognition says have ended.
 
-use std::sync::Arc;
-
 use serde_json::{Value, json};
 use workflow::aws::Aws;
-use workflow::clock::{Deadline, SystemClock, SystemNonces};
+use workflow::clock::Deadline;
 use workflow::config::GateConfig;
 use workflow::event;
 use workflow::function::{self, FunctionError, environment};
@@ -19,14 +17,7 @@ pub async fn run() -> Result<(), lambda_runtime::Error> {
     function::init_logs();
     let config = GateConfig::from_vars(environment)?;
     let aws = Aws::from_vars(environment)?;
-    let gate = Gate::new(
-        config,
-        aws.s3(),
-        aws.sfn(),
-        aws.rekognition(),
-        Arc::new(SystemClock),
-        Arc::new(SystemNonces),
-    );
+    let gate = Gate::on_lambda(config, &aws);
     function::run(async |event: Value, deadline: Deadline| handle(&gate, deadline, &event).await)
         .await
 }

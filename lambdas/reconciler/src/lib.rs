@@ -1,10 +1,8 @@
 //! `reconciler`: heartbeats, and whatever crashed workers, lost messages and lost uploads left behind.
 
-use std::sync::Arc;
-
 use serde_json::{Value, json};
 use workflow::aws::Aws;
-use workflow::clock::{Deadline, SystemClock, SystemNonces};
+use workflow::clock::Deadline;
 use workflow::config::{AnnouncerConfig, GateConfig};
 use workflow::event::Trigger;
 use workflow::function::{self, FunctionError, environment};
@@ -22,14 +20,7 @@ pub async fn run() -> Result<(), lambda_runtime::Error> {
     let announcer = AnnouncerConfig::from_vars(environment)?;
     let aws = Aws::from_vars(environment)?;
     let reconciler = Reconciler {
-        gate: Gate::new(
-            config,
-            aws.s3(),
-            aws.sfn(),
-            aws.rekognition(),
-            Arc::new(SystemClock),
-            Arc::new(SystemNonces),
-        ),
+        gate: Gate::on_lambda(config, &aws),
         announcer: Announcer {
             sns: aws.sns(),
             topic_arn: announcer.decisions_topic_arn,

@@ -3,10 +3,6 @@
 
 use std::sync::Arc;
 
-use aws_credential_types::Credentials;
-use aws_sdk_s3::config::{BehaviorVersion, Region, SharedCredentialsProvider};
-use aws_smithy_async::rt::sleep::TokioSleep;
-use aws_types::SdkConfig;
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use serde_json::Value;
@@ -19,7 +15,7 @@ use workflow::steps::reconcile::Reconciler;
 
 use super::{Function, Stack};
 use crate::aws::Aws;
-use crate::connector::Connector;
+use crate::connector::sdk_config;
 use crate::faults::{self, Faults};
 use crate::lambda::{Code, FunctionError, Handler, Invocation};
 use crate::rng::SharedRng;
@@ -40,7 +36,7 @@ impl InProcess {
     pub fn new(aws: &Aws, stack: &Stack) -> Result<Self, ConfigError> {
         let variables = stack.environment(Function::Reconciler, aws.clock.speed());
         let lookup = |name: &str| variables.get(name).cloned();
-        let sdk = sdk_config(aws);
+        let sdk = sdk_config(aws, "AKIDSANDBOX");
         let gate = Gate::new(
             GateConfig::from_vars(lookup)?,
             aws_sdk_s3::Client::new(&sdk),
@@ -84,21 +80,6 @@ impl InProcess {
             deps: self.clone(),
         }))
     }
-}
-
-/// Configuration of SDK clients whose every call ends in `aws`.
-#[must_use]
-pub fn sdk_config(aws: &Aws) -> SdkConfig {
-    let credentials = Credentials::from_keys("AKIDSANDBOX", "sandbox", None);
-    SdkConfig::builder()
-        .behavior_version(BehaviorVersion::latest())
-        .region(Region::new(aws.account.region.clone()))
-        .credentials_provider(SharedCredentialsProvider::new(credentials))
-        // An address, so that S3 requests are path-style; nothing listens there, and nothing asks.
-        .endpoint_url("http://127.0.0.1:1")
-        .sleep_impl(TokioSleep::new())
-        .http_client(Connector::new(aws.clone()))
-        .build()
 }
 
 struct InProcessFunction {

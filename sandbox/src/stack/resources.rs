@@ -3,11 +3,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use aws_credential_types::Credentials;
-use aws_sdk_s3::config::{BehaviorVersion, Region, SharedCredentialsProvider};
 use aws_sdk_s3::error::DisplayErrorContext;
 use aws_sdk_s3::primitives::ByteStream;
-use aws_smithy_async::rt::sleep::TokioSleep;
 use serde_json::json;
 use workflow::contract::STATE_MACHINE_TEMPLATE;
 use workflow::gate::POLICY_KEY;
@@ -15,7 +12,7 @@ use workflow::gate::POLICY_KEY;
 use super::durations::Durations;
 use super::{Function, Stack, StackError, TemplateError, render};
 use crate::aws::Aws;
-use crate::connector::Connector;
+use crate::connector::sdk_config;
 use crate::events::{Rule, Target, Trigger};
 use crate::lambda::{Code, FunctionConfig};
 use crate::sns::Subscription;
@@ -186,18 +183,7 @@ impl Stack {
 
     /// The policy goes in as an operator puts it in: by S3's own protocol.
     async fn put_policy(&self, aws: &Aws) -> Result<(), StackError> {
-        let credentials = Credentials::from_keys("operator", "operator", None);
-        let config = aws_sdk_s3::Config::builder()
-            .behavior_version(BehaviorVersion::latest())
-            .region(Region::new(aws.account.region.clone()))
-            .credentials_provider(SharedCredentialsProvider::new(credentials))
-            // Nothing listens there: the connector does not look at it, but an IP address makes the client put the bucket
-            // in the path.
-            .endpoint_url("http://127.0.0.1")
-            .sleep_impl(TokioSleep::new())
-            .http_client(Connector::new(aws.clone()))
-            .build();
-        aws_sdk_s3::Client::from_conf(config)
+        aws_sdk_s3::Client::new(&sdk_config(aws, "operator"))
             .put_object()
             .bucket(&self.ledger_bucket)
             .key(POLICY_KEY)

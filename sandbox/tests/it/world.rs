@@ -6,12 +6,12 @@ use aws_sdk_s3::primitives::ByteStream;
 use aws_sdk_sfn::operation::describe_execution::DescribeExecutionOutput;
 use aws_sdk_sfn::types::ExecutionStatus;
 use sandbox::aws::{Aws, AwsConfig};
-use sandbox::stack::in_process::{InProcess, sdk_config};
+use sandbox::stack::in_process::InProcess;
 use sandbox::stack::{Stack, StackOptions};
 use serde_json::Value;
 use workflow::names;
 
-use crate::support::aws_with;
+use crate::support::{aws_with, sdk_config};
 
 /// Longest that a test waits for an execution to end, in the sandbox's time: longer than any recovery takes.
 const PATIENCE: Duration = Duration::from_hours(3);

@@ -2,7 +2,7 @@
 
 use aws_sdk_s3::types::{Tag, Tagging};
 
-use super::copy::{TAG_PREFIX, version_tags};
+use super::copy::{TAG_PREFIX, TAGS_MAX, version_tags};
 use super::publish::{self, Publication};
 use super::report;
 use super::work::Work;
@@ -11,9 +11,6 @@ use crate::errors::{CallError, Disposition, Operation};
 use crate::gate::{Described, Gate, StepError};
 use crate::ledger::{Judged, Outcome, Phase};
 use crate::names;
-
-/// An object may have this many tags (S3 user guide, "Categorizing your storage using tags").
-const TAGS_MAX: usize = 10;
 
 /// How far the effects came.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

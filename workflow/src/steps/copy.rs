@@ -32,7 +32,7 @@ const PARTS_AT_ONCE: usize = 8;
 const METADATA_BYTES_MAX: usize = 2048;
 
 /// An object may have this many tags (S3 user guide, "Categorizing your storage using tags").
-const TAGS_MAX: usize = 10;
+pub(super) const TAGS_MAX: usize = 10;
 
 /// What is copied with the bytes of a version.
 #[derive(Debug)]
