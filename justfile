@@ -10,6 +10,16 @@ _default:
 ci:
     .ci/run
 
+# The same, with every check that this machine could skip: what the workflow runs.
+[group('check')]
+ci-full:
+    .ci/run --full
+
+# The workflows and all shell scripts: actionlint, zizmor, shellcheck.
+[group('check')]
+workflows-check:
+    .github/check.sh
+
 # Format all code.
 [group('check')]
 fmt:
