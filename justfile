@@ -65,6 +65,47 @@ serve *arguments:
 load *arguments:
     cargo run --release --locked -p sandbox -- load {{ arguments }}
 
+# Build the functions, deploy everything to AWS, and wait until uploads are safe. Options are Terraform's.
+[group('deploy')]
+[positional-arguments]
+build-and-deploy *options:
+    deploy/deploy.sh apply "$@"
+
+# What a deployment would change.
+[group('deploy')]
+[positional-arguments]
+plan *options:
+    deploy/deploy.sh plan "$@"
+
+# Remove everything from AWS again. Buckets that hold anything are kept, and said to be.
+[group('deploy')]
+[positional-arguments]
+destroy *options:
+    deploy/deploy.sh destroy "$@"
+
+# Upload a video and wait for its verdict. Like the next two, also for a served sandbox, with its env file loaded.
+[group('operate')]
+[positional-arguments]
+drop file key='':
+    deploy/drop.sh "$@"
+
+# What runs, slots in use, last verdicts, dead letters.
+[group('operate')]
+status:
+    deploy/status.sh
+
+# Moderate uploads whose events were lost; --backfill: a bucket that was there before.
+[group('operate')]
+[positional-arguments]
+sweep *options:
+    deploy/sweep.sh "$@"
+
+# Follow the logs of one function, or of all.
+[group('operate')]
+[positional-arguments]
+logs *options:
+    deploy/logs.sh "$@"
+
 # Cold starts and memory of the functions as they ship, side by side with bare ones, against their bars.
 [group('measure')]
 bench *arguments: _ship
