@@ -1,11 +1,12 @@
 #!/usr/bin/env bash
-# The parts of a release, for release.yml. `check` and `publish` need GH_TOKEN; the others work anywhere.
+# The parts of a release, for release.yml and deploy.yml. `check`, `publish` and `promote` need GH_TOKEN; the others work anywhere.
 #
 #   release.sh check TAG            the tag names Cargo.toml's version, which CHANGELOG.md describes and ci.yml has passed on main
 #   release.sh gather               the built zips as target/release-assets/<function>.zip, with SHA256SUMS
 #   release.sh compare DIR DIR      the zips are what their checksums say, and two builds gave the same
 #   release.sh notes TAG            the tag's section of CHANGELOG.md
 #   release.sh publish TAG          a GitHub release with the zips and SHA256SUMS of target/release-assets
+#   release.sh promote TAG          the release's zips in target/lambda, if release.yml built them from that tag
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -61,7 +62,16 @@ publish() {
     notes "$1" | gh release create "$1" --verify-tag --title "$1" --notes-file - "$assets"/*.zip "$assets/SHA256SUMS"
 }
 
+promote() {
+    local repository=${GITHUB_REPOSITORY:?is set by GitHub Actions} function
+    terraform/release/fetch.sh "$repository" "$1" target/lambda
+    for function in "${functions[@]}"; do
+        gh attestation verify "target/lambda/$function/bootstrap.zip" --repo "$repository" \
+            --signer-workflow "$repository/.github/workflows/release.yml" --source-ref "refs/tags/$1" --deny-self-hosted-runners
+    done
+}
+
 case "$# ${1:-}" in
-"2 check" | "2 notes" | "2 publish" | "3 compare" | "1 gather") "$@" ;;
-*) die "usage: release.sh check TAG | gather | compare DIR DIR | notes TAG | publish TAG" ;;
+"2 check" | "2 notes" | "2 publish" | "2 promote" | "3 compare" | "1 gather") "$@" ;;
+*) die "usage: release.sh check TAG | gather | compare DIR DIR | notes TAG | publish TAG | promote TAG" ;;
 esac

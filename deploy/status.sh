@@ -1,32 +1,19 @@
 #!/usr/bin/env bash
 # What the gate is doing: executions that run, slots in use, the last verdicts, and dead letters.
 #
-# A record of the ledger holds a task token: it stays in memory here, and only the fields below are printed.
+# The records below jobs/ hold task tokens, and the ledger's bucket policy lets nobody but the functions read them. Their names, and
+# the slots, which hold no secret, tell enough.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . deploy/lib.sh
 settings
 
 rows_max=10
-rows=$(mktemp -d)
-trap 'rm -rf "$rows"' EXIT
+scratch=$(mktemp -d)
+trap 'rm -rf "$scratch"' EXIT
 
 list_executions() {
     aws stepfunctions list-executions --state-machine-arn "$STATE_MACHINE_ARN" --output json "$@"
-}
-
-# One execution that runs. Without a record no worker has taken its task yet: it waits for a slot.
-running_row() {
-    local name=$1 started=$2 record=null
-    if grep -qxF "jobs/$name.json" <<<"$records"; then
-        record=$(aws s3 cp "s3://$LEDGER_BUCKET/jobs/$name.json" -)
-    fi
-    jq -r --arg name "$name" --argjson started "$started" "$jq_lib"'
-        [
-            .phase // "waiting", (now - $started | age),
-            (.analyses[-1].started_ms // null | if . then now - . / 1000 | age else "-" end),
-            .attempts // 0, $name, (.last_error.message // "-" | plain)
-        ] | @tsv' <<<"$record"
 }
 
 # One execution that has ended.
@@ -42,7 +29,7 @@ ended_row() {
 # Runs its arguments for each line of standard input, the line's words appended, side by side; prints the results in order.
 for_each() {
     local folder number=0 pids=() words
-    folder=$(mktemp -d "$rows/XXXXXX")
+    folder=$(mktemp -d "$scratch/XXXXXX")
     while read -r -a words; do
         "$@" "${words[@]}" >"$folder/$number" </dev/null &
         pids[number]=$!
@@ -59,27 +46,28 @@ table() {
     column -t -s "$(printf '\t')" | sed 's/^/  /'
 }
 
-# Keys below a prefix of the ledger, one a line.
-ledger_keys() {
-    aws s3api list-objects-v2 --bucket "$LEDGER_BUCKET" --prefix "$1" --output json --query 'Contents[].Key' | jq -r '.[]?'
-}
-
-running=$(list_executions --status-filter RUNNING |
-    jq -r "$jq_lib"'.executions | sort_by(.startDate | seconds)[] | "\(.name) \(.startDate | seconds)"')
-count=$(grep -c . <<<"$running" || true)
-records=$(ledger_keys jobs/)
-slots=$(ledger_keys slots/ | grep -c . || true)
+running=$(list_executions --status-filter RUNNING)
+aws s3api list-objects-v2 --bucket "$LEDGER_BUCKET" --prefix jobs/ --output json --query 'Contents[].Key' >"$scratch/records"
+mkdir "$scratch/slots"
+aws s3 sync --only-show-errors "s3://$LEDGER_BUCKET/slots/" "$scratch/slots"
+slots=$(find "$scratch/slots" -type f -exec cat {} + | jq -s '[.[].execution]')
 max_jobs=$(aws lambda get-function-configuration --function-name "$RECONCILER_FUNCTION_NAME" \
     --query Environment.Variables.MAX_JOBS --output text)
 
-echo "Executions that run: $count. Slots in use: $slots of $max_jobs."
-if ((count > 0)); then
-    {
-        printf 'phase\tage\tjob\ttries\texecution\tlast error\n'
-        head -n "$rows_max" <<<"$running" | for_each running_row
-    } | table
-    ((count <= rows_max)) || echo "  These are the oldest; $((count - rows_max)) are younger."
-fi
+echo "Executions that run: $(jq '.executions | length' <<<"$running"). Slots in use: $(jq length <<<"$slots") of $max_jobs."
+jq -r --slurpfile records "$scratch/records" --argjson slots "$slots" --argjson max "$rows_max" "$jq_lib"'
+    .executions | sort_by(.startDate | seconds)
+    | if length == 0 then empty else
+        "phase\tage\texecution",
+        (.[:$max][] | .name as $name | [
+            # Without a record, no worker has taken the task yet. With one, but without a slot, it waits for a slot again, or its
+            # verdict is being carried out.
+            if ($records[0] // [] | index("jobs/\($name).json")) == null then "waiting"
+            elif ($slots | index($name)) == null then "under way" else "scanning" end,
+            (now - (.startDate | seconds) | age), $name
+        ] | @tsv),
+        if length > $max then "…\t…\tand \(length - $max) younger ones" else empty end
+      end' <<<"$running" | table
 
 printf '\nLast verdicts and other ends:\n'
 for status in SUCCEEDED FAILED TIMED_OUT ABORTED; do

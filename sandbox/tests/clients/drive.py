@@ -353,11 +353,19 @@ def the_status_script_shows_what_runs_without_secrets(gate):
     code, told = gate.script_of("status.sh")
     equal(code, 0, told)
     assert "Slots in use: 1 of 20." in told, told
-    assert [line for line in told.splitlines() if line.strip().startswith("running") and name in line], told
+    assert [line for line in told.splitlines() if line.strip().startswith("scanning") and name in line], told
     assert "ContentRejected" in told and "Approved" in told, told
     assert "reelgate-ingest-failures" in told, told
     assert token not in told and token[:40] not in told
     gate.sfn.stop_execution(executionArn=arn)
+
+    def is_quiet():
+        return not any(gate.s3.list_objects_v2(Bucket=gate.ledger, Prefix=prefix)["KeyCount"] for prefix in ["jobs/", "slots/"])
+
+    until("the slot's return", is_quiet, END_MAX)
+    code, told = gate.script_of("status.sh")
+    equal(code, 0, told)
+    assert told.startswith("Executions that run: 0. Slots in use: 0 of 20.\n"), told
 
 
 def the_sweep_script_finds_nothing_new(gate):
