@@ -64,7 +64,9 @@ publish() {
 
 promote() {
     local repository=${GITHUB_REPOSITORY:?is set by GitHub Actions} function
-    terraform/release/fetch.sh "$repository" "$1" target/lambda
+    # gh may read a private repository's release, fetch.sh alone may not.
+    gh release download "$1" --dir "$assets"
+    REELGATE_RELEASE_URL=file://$PWD/$assets terraform/release/fetch.sh "$repository" "$1" target/lambda
     for function in "${functions[@]}"; do
         gh attestation verify "target/lambda/$function/bootstrap.zip" --repo "$repository" \
             --signer-workflow "$repository/.github/workflows/release.yml" --source-ref "refs/tags/$1" --deny-self-hosted-runners

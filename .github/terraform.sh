@@ -11,10 +11,11 @@ action=${1:-}
 [[ $action == plan || $action == apply ]] || { echo "usage: terraform.sh plan|apply" >&2 && exit 2; }
 
 printf '%s\n' "${TFVARS:-}" >deploy.auto.tfvars
-# A stranger's first apply keeps its state in a file, so the configuration names no backend.
+# A stranger's first apply keeps its state in a file, so the configuration names no backend. Bucket and key are terraform/bootstrap's:
+# <name>-terraform-state-<account> and <name>.tfstate.
 printf 'terraform {\n  backend "s3" {}\n}\n' >backend_override.tf
 terraform init -input=false \
-    -backend-config="bucket=${STATE_BUCKET:?}" -backend-config="key=reelgate.tfstate" -backend-config="region=${AWS_REGION:?}" \
+    -backend-config="bucket=${STATE_BUCKET:?}" -backend-config="key=${STATE_BUCKET%-terraform-state-*}.tfstate" -backend-config="region=${AWS_REGION:?}" \
     -backend-config="use_lockfile=true" -backend-config="encrypt=true"
 
 # The role that plans may not write, so it cannot lock either.
