@@ -13,11 +13,11 @@ if ! command -v python3 >/dev/null; then
     exit 2
 fi
 # Installed once, and again when the pins change.
-if ! cmp --silent .github/requirements.txt "$tools/requirements.txt"; then
+if ! cmp --silent .github/check-requirements.txt "$tools/requirements.txt"; then
     python3 -m venv --clear "$tools"
     "$tools/bin/pip" install --quiet --disable-pip-version-check --only-binary :all: --require-hashes \
-        --requirement .github/requirements.txt
-    cp .github/requirements.txt "$tools/requirements.txt"
+        --requirement .github/check-requirements.txt
+    cp .github/check-requirements.txt "$tools/requirements.txt"
 fi
 # Both find shellcheck there: actionlint checks the scripts inside the workflows with it.
 PATH=$PWD/$tools/bin:$PATH

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Prepares a runner for the justfile's recipes: Rust as Cargo.toml asks for it, and just.
+# Prepares a runner for the justfile's recipes: Rust as Cargo.toml asks for it, just, and cargo-lambda.
 #
 # The lowest Rust that is supported builds everything here, so what the README promises is what is tested, and one commit
 # has one compiler.
@@ -13,5 +13,5 @@ rustup default "$version"
 tools=${RUNNER_TEMP:?is set by GitHub Actions}/tools
 python3 -m venv "$tools"
 "$tools/bin/pip" install --quiet --disable-pip-version-check --only-binary :all: --require-hashes \
-    --requirement .github/requirements.txt
+    --requirement .github/build-requirements.txt
 echo "$tools/bin" >>"${GITHUB_PATH:?is set by GitHub Actions}"
