@@ -86,8 +86,9 @@ destroy *options:
 # Upload a video and wait for its verdict. Like the next two, also for a served sandbox, with its env file loaded.
 [group('operate')]
 [positional-arguments]
+[no-cd]
 drop file key='':
-    deploy/drop.sh "$@"
+    "{{ justfile_directory() }}/deploy/drop.sh" "$@"
 
 # What runs, slots in use, last verdicts, dead letters.
 [group('operate')]

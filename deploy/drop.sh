@@ -3,11 +3,13 @@
 #
 # The exit code is 0 if the video was approved, 3 if it ended in any other way.
 set -euo pipefail
-cd "$(dirname "$0")/.."
-. deploy/lib.sh
 
 file=${1:?"usage: drop.sh FILE [KEY]"}
 key=${2:-$(basename "$file")}
+# Relative to where it was called.
+[[ $file == /* ]] || file=$PWD/$file
+cd "$(dirname "$0")/.."
+. deploy/lib.sh
 [[ -f $file ]] || die "$file is no file"
 [[ -s $file ]] || die "$file is empty: the gate ignores empty objects"
 settings
@@ -42,11 +44,13 @@ for ((tries = 0; ; tries++)); do
 done
 echo "moderated by $execution"
 
-while described=$(aws stepfunctions describe-execution --execution-arn "$execution"); do
-    [[ $(jq -r .status <<<"$described") == RUNNING ]] || break
+while true; do
+    described=$(aws stepfunctions describe-execution --execution-arn "$execution")
+    status=$(jq -r .status <<<"$described")
+    [[ $status == RUNNING ]] || break
     sleep 2
 done
 jq -r "$jq_lib"' if .status == "SUCCEEDED" then "Approved" else "\(.error // .status): \(.cause // "no cause was given" | plain)" end' <<<"$described"
 echo "report: s3://$LEDGER_BUCKET/reports/${execution##*:}.json"
-[[ $(jq -r .status <<<"$described") == SUCCEEDED ]] || exit 3
+[[ $status == SUCCEEDED ]] || exit 3
 echo "approved: s3://$APPROVED_BUCKET/$key"

@@ -36,8 +36,8 @@ settings() {
     : "${RECONCILER_FUNCTION_NAME:?}" "${DEAD_LETTER_QUEUE_URLS:?}" "${AWS_REGION:?}"
     # Version 1 of the CLI reads the second only.
     export AWS_REGION AWS_DEFAULT_REGION=$AWS_REGION AWS_PAGER=""
-    # The CLI prints times of the local zone otherwise.
-    export TZ=UTC
+    # Whatever the user's configuration says; and times are those of the local zone otherwise.
+    export AWS_DEFAULT_OUTPUT=json TZ=UTC
 }
 
 # `aws sqs`; version 1 of the CLI does not look at AWS_ENDPOINT_URL for this one service.

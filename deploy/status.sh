@@ -13,12 +13,12 @@ scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
 
 list_executions() {
-    aws stepfunctions list-executions --state-machine-arn "$STATE_MACHINE_ARN" --output json "$@"
+    aws stepfunctions list-executions --state-machine-arn "$STATE_MACHINE_ARN" "$@"
 }
 
 # One execution that has ended.
 ended_row() {
-    aws stepfunctions describe-execution --execution-arn "$1" --output json |
+    aws stepfunctions describe-execution --execution-arn "$1" |
         jq -r "$jq_lib"'
             [
                 (if .status == "SUCCEEDED" then "Approved" else .error // .status end),
@@ -47,7 +47,7 @@ table() {
 }
 
 running=$(list_executions --status-filter RUNNING)
-aws s3api list-objects-v2 --bucket "$LEDGER_BUCKET" --prefix jobs/ --output json --query 'Contents[].Key' >"$scratch/records"
+aws s3api list-objects-v2 --bucket "$LEDGER_BUCKET" --prefix jobs/ --query 'Contents[].Key' >"$scratch/records"
 mkdir "$scratch/slots"
 aws s3 sync --only-show-errors "s3://$LEDGER_BUCKET/slots/" "$scratch/slots"
 slots=$(find "$scratch/slots" -type f -exec cat {} + | jq -s '[.[].execution]')
