@@ -28,6 +28,7 @@ pub mod rng;
 pub mod s3;
 pub mod server;
 pub mod sfn;
+pub mod sim;
 pub mod sns;
 pub mod sqs;
 pub mod stack;
