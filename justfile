@@ -88,24 +88,24 @@ destroy *options:
 [positional-arguments]
 [no-cd]
 drop file key='':
-    "{{ justfile_directory() }}/deploy/drop.sh" "$@"
+    @"{{ justfile_directory() }}/deploy/drop.sh" "$@"
 
 # What runs, slots in use, last verdicts, dead letters.
 [group('operate')]
 status:
-    deploy/status.sh
+    @deploy/status.sh
 
 # Moderate uploads whose events were lost; --backfill: a bucket that was there before.
 [group('operate')]
 [positional-arguments]
 sweep *options:
-    deploy/sweep.sh "$@"
+    @deploy/sweep.sh "$@"
 
 # Follow the logs of one function, or of all.
 [group('operate')]
 [positional-arguments]
 logs *options:
-    deploy/logs.sh "$@"
+    @deploy/logs.sh "$@"
 
 # Cold starts and memory of the functions as they ship, side by side with bare ones, against their bars.
 [group('measure')]
