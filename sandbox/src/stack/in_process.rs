@@ -15,7 +15,7 @@ use workflow::steps::reconcile::Reconciler;
 
 use super::{Function, Stack};
 use crate::aws::Aws;
-use crate::connector::sdk_config;
+use crate::connector::Clients;
 use crate::faults::{self, Faults};
 use crate::lambda::{Code, FunctionError, Handler, Invocation};
 use crate::rng::SharedRng;
@@ -25,6 +25,7 @@ use crate::rng::SharedRng;
 pub struct InProcess {
     ingest: Ingest,
     reconciler: Reconciler,
+    clock: crate::clock::Clock,
     faults: Arc<Faults>,
 }
 
@@ -36,13 +37,16 @@ impl InProcess {
     pub fn new(aws: &Aws, stack: &Stack) -> Result<Self, ConfigError> {
         let variables = stack.environment(Function::Reconciler, aws.clock.speed());
         let lookup = |name: &str| variables.get(name).cloned();
-        let sdk = sdk_config(aws, "AKIDSANDBOX");
+        let clients = Clients::new(aws, "AKIDSANDBOX");
         let gate = Gate::new(
             GateConfig::from_vars(lookup)?,
-            aws_sdk_s3::Client::new(&sdk),
-            aws_sdk_sfn::Client::new(&sdk),
-            aws_sdk_rekognition::Client::new(&sdk),
-            Arc::new(SandboxClock(aws.clock.clone())),
+            clients.s3,
+            clients.sfn,
+            clients.rekognition,
+            Arc::new(SandboxClock {
+                clock: aws.clock.clone(),
+                skew_ms: 0,
+            }),
             Arc::new(SandboxNonces(aws.rng.clone())),
         );
         let ingest = Ingest {
@@ -50,13 +54,25 @@ impl InProcess {
             sfn: gate.sfn.clone(),
         };
         let announcer = Announcer {
-            sns: aws_sdk_sns::Client::new(&sdk),
+            sns: clients.sns,
             topic_arn: AnnouncerConfig::from_vars(lookup)?.decisions_topic_arn,
         };
         Ok(Self {
             ingest,
             reconciler: Reconciler { gate, announcer },
+            clock: aws.clock.clone(),
             faults: Arc::default(),
+        })
+    }
+
+    /// The same functions with the environment of another stack; what goes wrong with them stays.
+    ///
+    /// # Errors
+    /// As [`Self::new`].
+    pub fn redeployed(&self, aws: &Aws, stack: &Stack) -> Result<Self, ConfigError> {
+        Ok(Self {
+            faults: Arc::clone(&self.faults),
+            ..Self::new(aws, stack)?
         })
     }
 
@@ -90,43 +106,78 @@ struct InProcessFunction {
 impl Handler for InProcessFunction {
     fn invoke(&self, invocation: Invocation) -> BoxFuture<'static, Result<Value, FunctionError>> {
         let (function, deps) = (self.function, self.deps.clone());
-        let faults = Arc::clone(&deps.faults);
-        let handler = async move {
-            let deadline = Deadline {
-                at_ms: invocation.deadline_ms,
-            };
-            let (event, gate) = (&invocation.payload, &deps.reconciler.gate);
-            match function {
-                Function::IngestTrigger => ingest_trigger::handle(&deps.ingest, event).await,
-                Function::ActivityWorker => activity_worker::handle(gate, deadline, event).await,
-                Function::ModerationCallback => {
-                    moderation_callback::handle(gate, deadline, event).await
-                }
-                Function::Reconciler => reconciler::handle(&deps.reconciler, deadline, event).await,
-            }
-        };
         async move {
-            match faults::run(function, faults, Box::pin(handler)).await {
-                Some(result) => result.map_err(|error| FunctionError {
-                    error_type: error.name.to_owned(),
-                    message: error.message,
-                }),
-                None => Err(FunctionError {
+            let faults = Arc::clone(&deps.faults);
+            let (number, beginning) = faults.begin(function);
+            if !beginning.cold_start.is_zero() {
+                deps.clock.sleep(beginning.cold_start).await;
+            }
+            let handler = Box::pin(deps.handle(function, beginning.clock_skew_ms, invocation));
+            let running = faults::run(
+                function,
+                number,
+                Arc::clone(&faults),
+                beginning.killed_after,
+                handler,
+            );
+            let result = running.await.unwrap_or_else(|| {
+                Err(FunctionError {
                     error_type: "Runtime.ExitError".to_owned(),
                     message: "killed by an injected fault".to_owned(),
-                }),
-            }
+                })
+            });
+            let how = result
+                .as_ref()
+                .err()
+                .map_or("ok", |error| &error.error_type);
+            faults.end(function, number, how);
+            result
         }
         .boxed()
     }
 }
 
+impl InProcess {
+    async fn handle(
+        mut self,
+        function: Function,
+        clock_skew_ms: i64,
+        invocation: Invocation,
+    ) -> Result<Value, FunctionError> {
+        let deadline = Deadline {
+            at_ms: invocation.deadline_ms,
+        };
+        if clock_skew_ms != 0 {
+            self.reconciler.gate.clock = Arc::new(SandboxClock {
+                clock: self.clock.clone(),
+                skew_ms: clock_skew_ms,
+            });
+        }
+        let (event, gate) = (&invocation.payload, &self.reconciler.gate);
+        let result = match function {
+            Function::IngestTrigger => ingest_trigger::handle(&self.ingest, event).await,
+            Function::ActivityWorker => activity_worker::handle(gate, deadline, event).await,
+            Function::ModerationCallback => {
+                moderation_callback::handle(gate, deadline, event).await
+            }
+            Function::Reconciler => reconciler::handle(&self.reconciler, deadline, event).await,
+        };
+        result.map_err(|error| FunctionError {
+            error_type: error.name.to_owned(),
+            message: error.message,
+        })
+    }
+}
+
 #[derive(Debug)]
-struct SandboxClock(crate::clock::Clock);
+struct SandboxClock {
+    clock: crate::clock::Clock,
+    skew_ms: i64,
+}
 
 impl Clock for SandboxClock {
     fn now_ms(&self) -> i64 {
-        self.0.now_ms()
+        self.clock.now_ms() + self.skew_ms
     }
 }
 
