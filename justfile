@@ -45,6 +45,11 @@ clients:
 crashes:
     REELGATE_CRASH_STEP=1 cargo test --release --locked -p sandbox --test it crashes::
 
+# Terraform: fmt, validate, test, tflint, checkov.
+[group('check')]
+tf-check:
+    terraform/check.sh
+
 # The documentation of all crates, warnings denied.
 [group('check')]
 docs:
