@@ -1,7 +1,7 @@
 # The alarms of the table in alarms.tf, the one on silence, and the counts of logged errors that the table watches.
 
 resource "aws_cloudwatch_metric_alarm" "this" {
-  for_each = local.upper_alarms
+  for_each = local.alarms
 
   alarm_name          = "${var.name}-${each.key}"
   alarm_description   = each.value.why
@@ -11,9 +11,9 @@ resource "aws_cloudwatch_metric_alarm" "this" {
   statistic           = each.value.stat
   period              = each.value.period_s
   evaluation_periods  = each.value.in_a_row
-  comparison_operator = "GreaterThanOrEqualToThreshold"
+  comparison_operator = local.own.comparison_operator
   threshold           = each.value.threshold
-  treat_missing_data  = "notBreaching"
+  treat_missing_data  = local.own.treat_missing_data
   alarm_actions       = local.actions
   ok_actions          = local.actions
 }
