@@ -13,19 +13,28 @@ use workflow::steps::Announcer;
 use workflow::steps::ingest::Ingest;
 use workflow::steps::reconcile::Reconciler;
 
+use super::permissions::Principal;
 use super::{Function, Stack};
 use crate::aws::Aws;
 use crate::connector::sdk_config;
 use crate::faults::{self, Faults};
+use crate::iam::access_key_id;
 use crate::lambda::{Code, FunctionError, Handler, Invocation};
 use crate::rng::SharedRng;
 
 /// Everything that the four functions work with, in this process.
 #[derive(Clone)]
 pub struct InProcess {
+    /// By function: each calls with the credentials of its own role.
+    clients: [Clients; 4],
+    faults: Arc<Faults>,
+}
+
+/// What one function works with.
+#[derive(Clone)]
+struct Clients {
     ingest: Ingest,
     reconciler: Reconciler,
-    faults: Arc<Faults>,
 }
 
 impl InProcess {
@@ -34,9 +43,43 @@ impl InProcess {
     /// # Errors
     /// [`ConfigError`] if the stack's environment is not one that the Lambdas would start with.
     pub fn new(aws: &Aws, stack: &Stack) -> Result<Self, ConfigError> {
+        let [ingest, worker, callback, reconciler] =
+            Function::ALL.map(|function| Clients::new(aws, stack, function));
+        Ok(Self {
+            clients: [ingest?, worker?, callback?, reconciler?],
+            faults: Arc::default(),
+        })
+    }
+
+    /// What goes wrong with the functions' calls.
+    #[must_use]
+    pub fn faults(&self) -> &Faults {
+        &self.faults
+    }
+
+    /// What the steps work with, for tests that call one directly.
+    #[must_use]
+    pub fn reconciler(&self) -> &Reconciler {
+        &self.clients[Function::Reconciler as usize].reconciler
+    }
+
+    /// What a function runs.
+    #[must_use]
+    pub fn code(&self, function: Function) -> Code {
+        Code::Handler(Arc::new(InProcessFunction {
+            function,
+            clients: self.clients[function as usize].clone(),
+            faults: Arc::clone(&self.faults),
+        }))
+    }
+}
+
+impl Clients {
+    fn new(aws: &Aws, stack: &Stack, function: Function) -> Result<Self, ConfigError> {
         let variables = stack.environment(Function::Reconciler, aws.clock.speed());
         let lookup = |name: &str| variables.get(name).cloned();
-        let sdk = sdk_config(aws, "AKIDSANDBOX");
+        let role_arn = stack.role_arn(Principal::Function(function));
+        let sdk = sdk_config(aws, &access_key_id(&role_arn));
         let gate = Gate::new(
             GateConfig::from_vars(lookup)?,
             aws_sdk_s3::Client::new(&sdk),
@@ -56,53 +99,34 @@ impl InProcess {
         Ok(Self {
             ingest,
             reconciler: Reconciler { gate, announcer },
-            faults: Arc::default(),
         })
-    }
-
-    /// What goes wrong with the functions' calls.
-    #[must_use]
-    pub fn faults(&self) -> &Faults {
-        &self.faults
-    }
-
-    /// What the steps work with, for tests that call one directly.
-    #[must_use]
-    pub fn reconciler(&self) -> &Reconciler {
-        &self.reconciler
-    }
-
-    /// What a function runs.
-    #[must_use]
-    pub fn code(&self, function: Function) -> Code {
-        Code::Handler(Arc::new(InProcessFunction {
-            function,
-            deps: self.clone(),
-        }))
     }
 }
 
 struct InProcessFunction {
     function: Function,
-    deps: InProcess,
+    clients: Clients,
+    faults: Arc<Faults>,
 }
 
 impl Handler for InProcessFunction {
     fn invoke(&self, invocation: Invocation) -> BoxFuture<'static, Result<Value, FunctionError>> {
-        let (function, deps) = (self.function, self.deps.clone());
-        let faults = Arc::clone(&deps.faults);
+        let (function, clients) = (self.function, self.clients.clone());
+        let faults = Arc::clone(&self.faults);
         let handler = async move {
             let deadline = Deadline {
                 at_ms: invocation.deadline_ms,
             };
-            let (event, gate) = (&invocation.payload, &deps.reconciler.gate);
+            let (event, gate) = (&invocation.payload, &clients.reconciler.gate);
             match function {
-                Function::IngestTrigger => ingest_trigger::handle(&deps.ingest, event).await,
+                Function::IngestTrigger => ingest_trigger::handle(&clients.ingest, event).await,
                 Function::ActivityWorker => activity_worker::handle(gate, deadline, event).await,
                 Function::ModerationCallback => {
                     moderation_callback::handle(gate, deadline, event).await
                 }
-                Function::Reconciler => reconciler::handle(&deps.reconciler, deadline, event).await,
+                Function::Reconciler => {
+                    reconciler::handle(&clients.reconciler, deadline, event).await
+                }
             }
         };
         async move {

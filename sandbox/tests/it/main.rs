@@ -12,6 +12,7 @@ mod events;
 mod gate;
 mod idle;
 mod lambda;
+mod permissions;
 mod processes;
 mod real;
 mod recovery;
