@@ -9,6 +9,7 @@ use crate::calls::{self, CallCounts, Calls};
 use crate::clock::Clock;
 use crate::events::Events;
 use crate::iam::{Call, Iam, Role};
+use crate::journal::Journal;
 use crate::lambda::Lambda;
 use crate::rekognition::{self, Rekognition};
 use crate::rng::SharedRng;
@@ -55,6 +56,8 @@ pub struct AwsConfig {
     pub rekognition: rekognition::Config,
     /// Objects larger than this many bytes are kept on disk.
     pub spill_bytes: usize,
+    /// Where the services write what they do of their own accord.
+    pub journal: Journal,
 }
 
 impl Default for AwsConfig {
@@ -63,6 +66,7 @@ impl Default for AwsConfig {
             account_concurrency: 1000,
             rekognition: rekognition::Config::default(),
             spill_bytes: 8 << 20,
+            journal: Journal::default(),
         }
     }
 }
@@ -87,12 +91,14 @@ impl Aws {
             Arc::clone(&iam),
             Arc::clone(&lambda),
             Arc::clone(&sqs),
+            config.journal.clone(),
         ));
         let events = Arc::new(Events::new(
             account.clone(),
             clock.clone(),
             rng.clone(),
             Arc::clone(&lambda),
+            config.journal.clone(),
         ));
         let s3 = Arc::new(S3::new(
             account.clone(),
@@ -108,6 +114,7 @@ impl Aws {
             Arc::clone(&s3),
             Arc::clone(&sns),
             config.rekognition.clone(),
+            config.journal.clone(),
         ));
         let sfn = Arc::new(Sfn::new(
             account.clone(),
@@ -115,6 +122,7 @@ impl Aws {
             rng.clone(),
             Arc::clone(&sns),
             Arc::clone(&events),
+            config.journal.clone(),
         ));
         Self {
             account,

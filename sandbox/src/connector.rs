@@ -1,10 +1,14 @@
 //! An HTTP client for the AWS SDKs that calls the services directly: no socket, no thread.
 
 use std::fmt;
+use std::sync::Arc;
+use std::time::SystemTime;
 
 use aws_credential_types::Credentials;
+use aws_sdk_s3::config::retry::RetryPartition;
 use aws_sdk_s3::config::{BehaviorVersion, Region, SharedCredentialsProvider};
 use aws_smithy_async::rt::sleep::TokioSleep;
+use aws_smithy_async::time::TimeSource;
 use aws_smithy_runtime_api::client::http::{
     HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpConnector,
 };
@@ -16,8 +20,9 @@ use aws_types::SdkConfig;
 use http_body_util::BodyExt as _;
 
 use crate::aws::Aws;
-use crate::faults::{self, Fault};
-use crate::wire::{Response, body};
+use crate::clock::Clock;
+use crate::faults::{self, Fault, Running};
+use crate::wire::{Body, Response};
 
 /// The SDK side of the in-process front end.
 #[derive(Clone)]
@@ -42,8 +47,64 @@ pub fn sdk_config(aws: &Aws, access_key: &str) -> SdkConfig {
         // An address, so that S3 requests are path-style; nothing listens there, and nothing asks.
         .endpoint_url("http://127.0.0.1:1")
         .sleep_impl(TokioSleep::new())
+        .time_source(SandboxTime(aws.clock.clone()))
         .http_client(Connector::new(aws.clone()))
         .build()
+}
+
+/// SDK clients whose every call ends in one AWS, with retry quotas of their own as in a process of their own. The quota that
+/// the SDKs give by default is the whole process's, and so that of every AWS in it.
+#[derive(Debug, Clone)]
+pub struct Clients {
+    /// A client of S3.
+    pub s3: aws_sdk_s3::Client,
+    /// A client of Step Functions.
+    pub sfn: aws_sdk_sfn::Client,
+    /// A client of Rekognition.
+    pub rekognition: aws_sdk_rekognition::Client,
+    /// A client of SNS.
+    pub sns: aws_sdk_sns::Client,
+}
+
+impl Clients {
+    /// Clients into `aws` that call with `access_key`.
+    #[must_use]
+    pub fn new(aws: &Aws, access_key: &str) -> Self {
+        let sdk = sdk_config(aws, access_key);
+        let own = || RetryPartition::custom("own").build();
+        Self {
+            s3: aws_sdk_s3::Client::from_conf(
+                aws_sdk_s3::config::Builder::from(&sdk)
+                    .retry_partition(own())
+                    .build(),
+            ),
+            sfn: aws_sdk_sfn::Client::from_conf(
+                aws_sdk_sfn::config::Builder::from(&sdk)
+                    .retry_partition(own())
+                    .build(),
+            ),
+            rekognition: aws_sdk_rekognition::Client::from_conf(
+                aws_sdk_rekognition::config::Builder::from(&sdk)
+                    .retry_partition(own())
+                    .build(),
+            ),
+            sns: aws_sdk_sns::Client::from_conf(
+                aws_sdk_sns::config::Builder::from(&sdk)
+                    .retry_partition(own())
+                    .build(),
+            ),
+        }
+    }
+}
+
+/// The services' time, which the SDKs sign with.
+#[derive(Debug)]
+struct SandboxTime(Clock);
+
+impl TimeSource for SandboxTime {
+    fn now(&self) -> SystemTime {
+        self.0.now().into()
+    }
 }
 
 impl fmt::Debug for Connector {
@@ -58,21 +119,10 @@ impl HttpConnector for Connector {
         HttpConnectorFuture::new(async move {
             let request = request
                 .try_into_http1x()
-                .map_err(|error| ConnectorError::user(error.into()))?
-                .map(|body| body.map_err(Into::into).boxed());
-            let fault = faults::strike(&request);
-            let response = match fault {
-                None => aws.handle(request).await,
-                Some(Fault::CrashBefore) => faults::crash().await,
-                Some(Fault::CrashAfter) => {
-                    aws.handle(request).await;
-                    faults::crash().await
-                }
-                Some(Fault::Throttled) => refuse(Fault::Throttled),
-                Some(Fault::AnswerLost) => {
-                    aws.handle(request).await;
-                    refuse(Fault::AnswerLost)
-                }
+                .map_err(|error| ConnectorError::user(error.into()))?;
+            let response = match faults::running() {
+                None => aws.handle(request.map(boxed)).await,
+                Some(running) => struck(aws, running, request).await?,
             };
             HttpResponse::try_from(response.map(SdkBody::from_body_1_x))
                 .map_err(|error| ConnectorError::other(error.into(), None))
@@ -80,13 +130,62 @@ impl HttpConnector for Connector {
     }
 }
 
-/// An answer that both JSON and XML protocols of the SDKs understand by its status and its headers.
-fn refuse(fault: Fault) -> Response {
-    let (status, code) = faults::refusal(fault);
-    let document = serde_json::json!({"__type": code, "message": "an injected fault"});
-    let mut response = http::Response::new(body(document.to_string()));
-    *response.status_mut() = status;
-    response
+/// A call of a function, with what happens to it on its way.
+async fn struck(
+    aws: Aws,
+    running: Arc<Running>,
+    request: http::Request<SdkBody>,
+) -> Result<Response, ConnectorError> {
+    let (call, strike) = running.strike(&request);
+    let clock = aws.clock.clone();
+    if !strike.before.is_zero() {
+        clock.sleep(strike.before).await;
+    }
+    let is_xml = !request.headers().contains_key("x-amz-target");
+    let act = {
+        let running = Arc::clone(&running);
+        async move {
+            let path = request.uri().path().to_owned();
+            let response = aws.handle(request.map(boxed)).await;
+            running.acted(&call, &path, response.status());
+            response
+        }
+    };
+    let response = match strike.fault {
+        None => act.await,
+        Some(Fault::CrashBefore) => running.crash().await,
+        Some(Fault::CrashAfter) => {
+            act.await;
+            running.crash().await
+        }
+        Some(Fault::CrashDuring(later)) => {
+            let clock = clock.clone();
+            tokio::spawn(async move {
+                clock.sleep(later).await;
+                act.await
+            });
+            running.crash().await
+        }
+        Some(Fault::Refused(refusal)) => refusal.answer(is_xml)?,
+        Some(Fault::AnswerLost(refusal)) => {
+            act.await;
+            refusal.answer(is_xml)?
+        }
+        Some(Fault::Silent { acts }) => {
+            if acts {
+                act.await;
+            }
+            std::future::pending().await
+        }
+    };
+    if !strike.after.is_zero() {
+        clock.sleep(strike.after).await;
+    }
+    Ok(response)
+}
+
+fn boxed(body: SdkBody) -> Body {
+    body.map_err(Into::into).boxed()
 }
 
 impl HttpClient for Connector {

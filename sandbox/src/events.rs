@@ -7,12 +7,15 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use bytes::Bytes;
 use serde_json::{Value, json};
 use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
 use crate::account::Account;
 use crate::clock::Clock;
+use crate::delivery::DeliveryFaults;
+use crate::journal::{Entry, Journal};
 use crate::lambda::Lambda;
 use crate::rng::SharedRng;
 use crate::wire::{ApiError, Request, Response};
@@ -34,6 +37,8 @@ struct Bus {
     clock: Clock,
     rng: SharedRng,
     lambda: Arc<Lambda>,
+    journal: Journal,
+    faults: Mutex<DeliveryFaults>,
 }
 
 /// A rule as it was put.
@@ -78,13 +83,21 @@ pub struct Target {
 impl Events {
     /// The service with nothing in it.
     #[must_use]
-    pub fn new(account: Account, clock: Clock, rng: SharedRng, lambda: Arc<Lambda>) -> Self {
+    pub fn new(
+        account: Account,
+        clock: Clock,
+        rng: SharedRng,
+        lambda: Arc<Lambda>,
+        journal: Journal,
+    ) -> Self {
         Self {
             bus: Arc::new(Bus {
                 account,
                 clock,
                 rng,
                 lambda,
+                journal,
+                faults: Mutex::default(),
             }),
             rules: Mutex::default(),
         }
@@ -135,6 +148,16 @@ impl Events {
         put.ticking = enabled.then(|| self.bus.start_ticking(&put.rule)).flatten();
     }
 
+    /// Changes what may happen to events and ticks from now on.
+    pub fn set_faults(&self, faults: DeliveryFaults) {
+        let mut current = self
+            .bus
+            .faults
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        *current = faults;
+    }
+
     /// An event of an AWS service on the default bus. `detail` is the event detail.
     pub fn emit(&self, source: &str, detail_type: &str, resources: &[String], detail: Value) {
         let id = self.bus.rng.uuid();
@@ -150,7 +173,7 @@ impl Events {
                 .is_some_and(|pattern| pattern.matches(event))
             {
                 for target in &put.rule.targets {
-                    self.bus.invoke_soon(target, event);
+                    self.bus.invoke_soon(&put.rule.name, target, event);
                 }
             }
         }
@@ -201,7 +224,7 @@ impl Bus {
         let id = self.rng.uuid();
         let event = self.event(&id, "aws.events", "Scheduled Event", &resources, json!({}));
         for target in &rule.targets {
-            self.invoke_soon(target, &event);
+            self.invoke_soon(&rule.name, target, &event);
         }
     }
 
@@ -230,18 +253,26 @@ impl Bus {
 
     /// Invokes asynchronously after a small delay. EventBridge does not retry what Lambda refuses as the client's fault
     /// (an unknown function), and no target here has a dead-letter queue: such an event is lost, and logged.
-    fn invoke_soon(&self, target: &Target, event: &Value) {
-        let payload = target.input.as_ref().unwrap_or(event).to_string();
-        let function_arn = target.function_arn.clone();
-        let delay = DELIVERY_DELAY_MAX.mul_f64(self.rng.fraction());
-        let clock = self.clock.clone();
-        let lambda = Arc::clone(&self.lambda);
-        tokio::spawn(async move {
-            clock.sleep(delay).await;
-            if let Err(error) = lambda.invoke_async(&function_arn, payload.into()) {
-                tracing::warn!(function_arn, %error, "EventBridge could not invoke a target");
-            }
+    fn invoke_soon(&self, rule: &str, target: &Target, event: &Value) {
+        let faults = *self.faults.lock().unwrap_or_else(PoisonError::into_inner);
+        let arrivals = faults.arrivals(&self.rng, DELIVERY_DELAY_MAX);
+        self.journal.note(&Entry::Delivery {
+            source: rule,
+            target: &target.function_arn,
+            after: &arrivals,
         });
+        let payload = Bytes::from(target.input.as_ref().unwrap_or(event).to_string());
+        for delay in arrivals {
+            let (function_arn, payload) = (target.function_arn.clone(), payload.clone());
+            let clock = self.clock.clone();
+            let lambda = Arc::clone(&self.lambda);
+            tokio::spawn(async move {
+                clock.sleep(delay).await;
+                if let Err(error) = lambda.invoke_async(&function_arn, payload) {
+                    tracing::warn!(function_arn, %error, "EventBridge could not invoke a target");
+                }
+            });
+        }
     }
 
     fn rule_arn(&self, name: &str) -> String {

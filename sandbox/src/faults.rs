@@ -1,14 +1,21 @@
-//! Faults in the functions that run in this process: crashes and failed calls, at calls that a test or a simulation names.
+//! Faults in the functions that run in this process: crashes, and calls that fail, at moments that a test or a simulation
+//! names.
 //!
-//! The services know nothing of this. A fault strikes between a function's SDK client and the service: before the service acts, or
-//! after it acted and before its answer arrives.
+//! The services know nothing of this. A fault strikes between a function's SDK client and the service: before the service
+//! acts, or after it acted and before its answer arrives.
+
+mod refusal;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
+use aws_smithy_types::body::SdkBody;
 use http::StatusCode;
 use tokio::sync::Notify;
 
 use crate::stack::Function;
+
+pub use refusal::Refusal;
 
 tokio::task_local! {
     /// The invocation that the current task runs, if a function's handler runs in it.
@@ -16,8 +23,9 @@ tokio::task_local! {
 }
 
 /// One invocation under way.
-struct Running {
+pub(crate) struct Running {
     function: Function,
+    number: u64,
     faults: Arc<Faults>,
     crashed: Notify,
 }
@@ -27,6 +35,8 @@ struct Running {
 pub struct Call {
     /// Who calls.
     pub function: Function,
+    /// Which invocation of any function, from 0.
+    pub invocation: u64,
     /// The operation: `GetActivityTask`, or for S3 the method, bucket and kind of object.
     pub operation: String,
 }
@@ -38,14 +48,69 @@ pub enum Fault {
     CrashBefore,
     /// The function is killed after the service acted.
     CrashAfter,
-    /// The service answers that it is throttled, and does nothing.
-    Throttled,
-    /// The service acts, and its answer is an internal error.
-    AnswerLost,
+    /// The function is killed at once; the request is on its way, and the service acts so much later.
+    CrashDuring(Duration),
+    /// The service does nothing, and answers that.
+    Refused(Refusal),
+    /// The service acts, and that is the answer.
+    AnswerLost(Refusal),
+    /// No answer ever comes: the function waits until its time is up.
+    Silent {
+        /// Whether the service acts.
+        acts: bool,
+    },
 }
 
-/// Decides which call suffers which fault.
-type Plan = Box<dyn FnMut(u64, &Call) -> Option<Fault> + Send>;
+/// What happens to a call.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Strike {
+    /// How long the request is on its way.
+    pub before: Duration,
+    /// What goes wrong, if anything.
+    pub fault: Option<Fault>,
+    /// How long the answer is on its way.
+    pub after: Duration,
+}
+
+/// What happens to an invocation.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Beginning {
+    /// How long its environment takes to start.
+    pub cold_start: Duration,
+    /// How far its clock is from the services', in milliseconds.
+    pub clock_skew_ms: i64,
+    /// When it is killed, if it has not ended by then.
+    pub killed_after: Option<Duration>,
+}
+
+/// Decides what happens to invocations and their calls, and is told what came of them.
+pub trait Plan: Send {
+    /// An invocation begins.
+    fn begins(&mut self, _function: Function, _invocation: u64) -> Beginning {
+        Beginning::default()
+    }
+
+    /// A call is made, the `number`th of all from 0.
+    fn strikes(&mut self, number: u64, call: &Call, request: &http::Request<SdkBody>) -> Strike;
+
+    /// A service has acted on a call, whether or not its answer will arrive.
+    fn acted(&mut self, _call: &Call, _path: &str, _status: StatusCode) {}
+
+    /// An invocation has ended: killed, or with its answer or its error's name.
+    fn ends(&mut self, _function: Function, _invocation: u64, _how: &str) {}
+}
+
+/// A plan that is one function of a call and its number.
+struct ByCall<F>(F);
+
+impl<F: FnMut(u64, &Call) -> Option<Fault> + Send> Plan for ByCall<F> {
+    fn strikes(&mut self, number: u64, call: &Call, _: &http::Request<SdkBody>) -> Strike {
+        Strike {
+            fault: self.0(number, call),
+            ..Strike::default()
+        }
+    }
+}
 
 /// The faults of a set of functions, and the calls that they made.
 #[derive(Default)]
@@ -53,13 +118,19 @@ pub struct Faults(Mutex<State>);
 
 #[derive(Default)]
 struct State {
+    invocations: u64,
     calls: Vec<Call>,
-    plan: Option<Plan>,
+    plan: Option<Box<dyn Plan>>,
 }
 
 impl Faults {
     /// Sets what goes wrong from now on: `plan` is shown every call with its number, from 0.
     pub fn set(&self, plan: impl FnMut(u64, &Call) -> Option<Fault> + Send + 'static) {
+        self.follow(ByCall(plan));
+    }
+
+    /// Sets what happens from now on.
+    pub fn follow(&self, plan: impl Plan + 'static) {
         self.lock().plan = Some(Box::new(plan));
     }
 
@@ -69,12 +140,20 @@ impl Faults {
         self.lock().calls.clone()
     }
 
-    fn decide(&self, call: Call) -> Option<Fault> {
+    /// A new invocation: its number, and what happens to it.
+    pub(crate) fn begin(&self, function: Function) -> (u64, Beginning) {
         let mut state = self.lock();
-        let number = state.calls.len() as u64;
-        let fault = state.plan.as_mut().and_then(|plan| plan(number, &call));
-        state.calls.push(call);
-        fault
+        let number = state.invocations;
+        state.invocations += 1;
+        let plan = state.plan.as_mut();
+        let beginning = plan.map_or_else(Beginning::default, |plan| plan.begins(function, number));
+        (number, beginning)
+    }
+
+    pub(crate) fn end(&self, function: Function, number: u64, how: &str) {
+        if let Some(plan) = &mut self.lock().plan {
+            plan.ends(function, number, how);
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -82,51 +161,68 @@ impl Faults {
     }
 }
 
+impl Running {
+    /// What strikes a call.
+    pub(crate) fn strike(&self, request: &http::Request<SdkBody>) -> (Call, Strike) {
+        let call = Call {
+            function: self.function,
+            invocation: self.number,
+            operation: operation(request),
+        };
+        let mut state = self.faults.lock();
+        let number = state.calls.len() as u64;
+        let plan = state.plan.as_mut();
+        let strike = plan.map_or_else(Strike::default, |plan| plan.strikes(number, &call, request));
+        state.calls.push(call.clone());
+        (call, strike)
+    }
+
+    /// Tells the plan what a service made of a call.
+    pub(crate) fn acted(&self, call: &Call, path: &str, status: StatusCode) {
+        if let Some(plan) = &mut self.faults.lock().plan {
+            plan.acted(call, path, status);
+        }
+    }
+
+    /// Kills the invocation. Never returns to it: its handler is dropped at this point.
+    pub(crate) async fn crash<T>(&self) -> T {
+        self.crashed.notify_one();
+        std::future::pending().await
+    }
+}
+
 /// Runs a handler so that faults find it; None if it was killed.
 pub(crate) async fn run<T>(
     function: Function,
+    number: u64,
     faults: Arc<Faults>,
+    killed_after: Option<Duration>,
     handler: impl Future<Output = T>,
 ) -> Option<T> {
     let running = Arc::new(Running {
         function,
+        number,
         faults,
         crashed: Notify::new(),
     });
     let crashed = Arc::clone(&running);
+    let killed = async {
+        match killed_after {
+            Some(after) => tokio::time::sleep(after).await,
+            None => std::future::pending().await,
+        }
+    };
     tokio::select! {
         biased;
         () = crashed.crashed.notified() => None,
+        () = killed => None,
         result = INVOCATION.scope(running, handler) => Some(result),
     }
 }
 
-/// What strikes a call that the current task makes, if anything.
-pub(crate) fn strike<B>(request: &http::Request<B>) -> Option<Fault> {
-    INVOCATION
-        .try_with(|running| {
-            running.faults.decide(Call {
-                function: running.function,
-                operation: operation(request),
-            })
-        })
-        .ok()
-        .flatten()
-}
-
-/// Kills the function that the current task runs. Never returns: its handler is dropped at this point.
-pub(crate) async fn crash<T>() -> T {
-    // Without a function there is nobody to kill, and nobody asked for it.
-    let _ = INVOCATION.try_with(|running| running.crashed.notify_one());
-    std::future::pending().await
-}
-
-/// Status and code that an SDK takes for throttling, or for a server's failure.
-pub(crate) fn refusal(fault: Fault) -> (StatusCode, &'static str) {
-    match fault {
-        Fault::Throttled => (StatusCode::BAD_REQUEST, "ThrottlingException"),
-        _ => (StatusCode::INTERNAL_SERVER_ERROR, "InternalFailure"),
-    }
+/// The invocation that the current task runs, if it runs one.
+pub(crate) fn running() -> Option<Arc<Running>> {
+    INVOCATION.try_with(Arc::clone).ok()
 }
 
 fn operation<B>(request: &http::Request<B>) -> String {

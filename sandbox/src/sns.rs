@@ -12,7 +12,9 @@ use http::StatusCode;
 
 use crate::account::Account;
 use crate::clock::{Clock, iso_ms};
+use crate::delivery::DeliveryFaults;
 use crate::iam::{Call, Iam};
+use crate::journal::{Entry, Journal};
 use crate::lambda::Lambda;
 use crate::rng::SharedRng;
 use crate::sqs::{MessageAttribute, Sqs, text_attributes};
@@ -33,7 +35,9 @@ pub struct Sns {
     iam: Arc<Iam>,
     lambda: Arc<Lambda>,
     sqs: Arc<Sqs>,
+    journal: Journal,
     topics: Mutex<BTreeMap<String, Topic>>,
+    faults: Mutex<DeliveryFaults>,
 }
 
 /// One topic, by its ARN.
@@ -74,6 +78,7 @@ impl Sns {
         iam: Arc<Iam>,
         lambda: Arc<Lambda>,
         sqs: Arc<Sqs>,
+        journal: Journal,
     ) -> Self {
         Self {
             account,
@@ -82,7 +87,9 @@ impl Sns {
             iam,
             lambda,
             sqs,
+            journal,
             topics: Mutex::default(),
+            faults: Mutex::default(),
         }
     }
 
@@ -221,24 +228,38 @@ impl Sns {
             timestamp: iso_ms(self.clock.now()),
             region: self.account.region.clone(),
         });
-        for subscribed in subscriptions {
-            self.deliver_soon(subscribed, Arc::clone(&notification));
+        for subscribed in &subscriptions {
+            self.deliver_soon(subscribed, &notification);
         }
         Ok(notification.message_id.clone())
     }
 
-    fn deliver_soon(&self, subscribed: Arc<Subscribed>, notification: Arc<Notification>) {
-        let delay = DELIVERY_DELAY_MAX.mul_f64(self.rng.fraction());
-        let clock = self.clock.clone();
-        let lambda = Arc::clone(&self.lambda);
-        let sqs = Arc::clone(&self.sqs);
-        let rng = self.rng.clone();
-        tokio::spawn(async move {
-            clock.sleep(delay).await;
-            if let Err(error) = deliver(&lambda, &sqs, &subscribed, &notification) {
-                bury(&sqs, &rng, &subscribed, &notification, &error);
-            }
+    /// Changes what may happen to messages from now on.
+    pub fn set_faults(&self, faults: DeliveryFaults) {
+        *self.faults.lock().unwrap_or_else(PoisonError::into_inner) = faults;
+    }
+
+    fn deliver_soon(&self, subscribed: &Arc<Subscribed>, notification: &Arc<Notification>) {
+        let faults = *self.faults.lock().unwrap_or_else(PoisonError::into_inner);
+        let arrivals = faults.arrivals(&self.rng, DELIVERY_DELAY_MAX);
+        self.journal.note(&Entry::Delivery {
+            source: &subscribed.topic_arn,
+            target: &subscribed.wanted.endpoint_arn,
+            after: &arrivals,
         });
+        for delay in arrivals {
+            let clock = self.clock.clone();
+            let lambda = Arc::clone(&self.lambda);
+            let sqs = Arc::clone(&self.sqs);
+            let rng = self.rng.clone();
+            let (subscribed, notification) = (Arc::clone(subscribed), Arc::clone(notification));
+            tokio::spawn(async move {
+                clock.sleep(delay).await;
+                if let Err(error) = deliver(&lambda, &sqs, &subscribed, &notification) {
+                    bury(&sqs, &rng, &subscribed, &notification, &error);
+                }
+            });
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, BTreeMap<String, Topic>> {

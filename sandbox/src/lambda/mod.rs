@@ -130,6 +130,14 @@ impl Lambda {
         self.arn(&name)
     }
 
+    /// Deletes a function. What is still queued for it is dropped.
+    pub fn delete_function(&self, name: &str) {
+        let deleted = self.lock().remove(name);
+        for process in deleted.into_iter().flat_map(|function| function.idle) {
+            process.terminate();
+        }
+    }
+
     /// Queues an event for a function (InvocationType Event) and returns its request id.
     /// # Errors
     /// `ResourceNotFoundException` for an unknown function; `RequestTooLargeException` above 1 MB;

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use clap::{ArgAction, Args, Parser, Subcommand};
 
+use crate::sim::Level;
 use crate::stack::Function;
 
 const EXAMPLES: &str = "\
@@ -14,6 +15,7 @@ Examples:
   sandbox --functions target/lambda clip.mp4   with the artefacts that deploy
   sandbox serve --env-file .env                stays up for any AWS SDK or CLI
   sandbox load --videos 1000 --job-seconds 30  how long 1,000 videos take
+  sandbox sim --runs 100 --faults hostile      100 simulated histories, each with its own faults
 
 Labels that the moderation service finds in a video are those of `<stem>.labels.json` beside it, of
 `<key>.labels.json` in --labels DIR, or of the object's metadata entry `labels`
@@ -52,6 +54,9 @@ pub(super) enum Command {
     /// Uploads many videos at once and tells how long the gate takes for them, beside the ideal, and what that costs in
     /// invocations and calls. Jobs take 300 s unless --job-seconds says otherwise; one video of four is to be rejected.
     Load(Load),
+    /// Simulates the gate on paused time, with people and faults, seed after seed, and checks what must hold. The same
+    /// seed gives the same history.
+    Sim(Sim),
     /// Runs one of the built-in functions as the Lambda service does.
     #[command(hide = true)]
     Function {
@@ -88,6 +93,30 @@ pub(super) struct Load {
     /// Fails if it takes more than this many times as long as the ideal: jobs that follow one another in every slot.
     #[arg(long, value_name = "N", value_parser = ratio)]
     pub(super) max_ratio: Option<f64>,
+}
+
+/// Options of `sim`.
+#[derive(Debug, Args)]
+pub(super) struct Sim {
+    /// How many seeds, from --seed on.
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..))]
+    pub(super) runs: u64,
+
+    /// How many videos a seed.
+    #[arg(long, value_name = "N", default_value_t = 100, value_parser = videos)]
+    pub(super) videos: usize,
+
+    /// What goes wrong.
+    #[arg(long, value_enum, default_value_t = Level::Usual)]
+    pub(super) faults: Level,
+
+    /// How many seeds run side by side; each is on one thread.
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..=256))]
+    pub(super) jobs: u64,
+
+    /// Writes the whole history of each seed to <seed>.history in a folder.
+    #[arg(long, value_name = "DIR")]
+    pub(super) history: Option<PathBuf>,
 }
 
 /// Options of every command.
@@ -294,6 +323,7 @@ mod tests {
             "--reports",
             "serve",
             "load",
+            "sim",
         ] {
             assert!(help.contains(option), "{option}");
         }

@@ -13,6 +13,7 @@ mod run;
 mod serve;
 mod session;
 mod settings;
+mod sim;
 mod table;
 mod videos;
 
@@ -42,6 +43,10 @@ pub fn main() -> ExitCode {
         Some(Command::Function { name }) => Some(*name),
         _ => None,
     };
+    if let Some(Command::Sim(sim)) = &arguments.command {
+        init_tracing(arguments.options.verbose);
+        return exit_code(sim::sim(sim, arguments.options.seed));
+    }
     // One thread: the services are small, and what takes time are the functions' own processes.
     let runtime = match tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -66,6 +71,10 @@ pub fn main() -> ExitCode {
             _ => run::run(&arguments).await,
         }
     });
+    exit_code(result)
+}
+
+fn exit_code(result: anyhow::Result<bool>) -> ExitCode {
     match result {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::from(UNEXPECTED),

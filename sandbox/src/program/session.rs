@@ -68,6 +68,7 @@ impl Session {
                 labels_dir: Some(labels.to_owned()),
             },
             spill_bytes: SPILL_BYTES,
+            ..AwsConfig::default()
         };
         let aws = Aws::new(
             Account::default(),

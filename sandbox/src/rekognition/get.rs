@@ -122,7 +122,8 @@ impl Rekognition {
                     rows(detections, min_confidence, aggregate, sort)
                 });
                 let rest = all.get(offset..).unwrap_or_default();
-                let page = &rest[..get.max_results.min(rest.len())];
+                let page_rows = state.faults.page_rows_max.unwrap_or(usize::MAX);
+                let page = &rest[..get.max_results.min(page_rows).min(rest.len())];
                 response["ModerationLabels"] = page.iter().map(super::rows::Row::to_json).collect();
                 if page.len() < rest.len() {
                     let token = self.rng.hex(48);

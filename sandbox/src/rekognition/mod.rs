@@ -22,6 +22,7 @@ use serde_json::Value;
 
 use crate::account::Account;
 use crate::clock::Clock;
+use crate::journal::Journal;
 use crate::rng::SharedRng;
 use crate::s3::S3;
 use crate::sns::Sns;
@@ -37,6 +38,7 @@ pub struct Rekognition {
     sns: Arc<Sns>,
     job_duration: Option<Duration>,
     labels_dir: Option<PathBuf>,
+    journal: Journal,
     state: Mutex<State>,
 }
 
@@ -72,6 +74,8 @@ pub struct Faults {
     pub lose_notifications: BTreeSet<u64>,
     /// The completion of these is told twice.
     pub repeat_notifications: BTreeSet<u64>,
+    /// Pages hold no more rows than this, whatever is asked for: MaxResults is only the most.
+    pub page_rows_max: Option<usize>,
 }
 
 impl Rekognition {
@@ -84,6 +88,7 @@ impl Rekognition {
         s3: Arc<S3>,
         sns: Arc<Sns>,
         config: Config,
+        journal: Journal,
     ) -> Self {
         Self {
             account,
@@ -93,6 +98,7 @@ impl Rekognition {
             sns,
             job_duration: config.job_duration,
             labels_dir: config.labels_dir,
+            journal,
             state: Mutex::new(State::new(config.max_open_jobs)),
         }
     }

@@ -13,6 +13,7 @@ use super::error::{invalid_s3_object, limit_exceeded, parameter_mismatch, video_
 use super::labels::{self, Script};
 use super::members::{Members, Text, Violations};
 use super::state::{Channel, Job, Outcome, RETENTION, Used};
+use crate::journal::Entry;
 use crate::s3::ObjectInfo;
 use crate::wire::ApiError;
 
@@ -237,7 +238,14 @@ impl Rekognition {
             };
             state.use_token(token, used, now + self.clock.scaled(RETENTION));
         }
+        let tag = state.job(&job_id).and_then(|job| job.tag.clone());
         drop(state);
+        self.journal.note(&Entry::JobStarted {
+            number,
+            job_id: &job_id,
+            tag: tag.as_deref().unwrap_or_default(),
+            version_id: start.version.as_deref().unwrap_or_default(),
+        });
         let service = Arc::clone(self);
         let started = job_id.clone();
         tokio::spawn(async move {
@@ -319,7 +327,8 @@ impl Rekognition {
             return;
         };
         let number = job.number;
-        let channel = job.channel.clone();
+        let succeeded = matches!(*job.outcome, Outcome::Succeeded { .. });
+        let (channel, tag) = (job.channel.clone(), job.tag.clone());
         let message = notification(job_id, job, self.clock.now_ms()).to_string();
         let times = if state.faults.lose_notifications.contains(&number) {
             0
@@ -329,6 +338,12 @@ impl Rekognition {
             1
         };
         drop(state);
+        self.journal.note(&Entry::JobEnded {
+            number,
+            tag: tag.as_deref().unwrap_or_default(),
+            succeeded,
+            told: times,
+        });
         let Some(Channel {
             topic_arn,
             role_arn,

@@ -198,6 +198,22 @@ impl S3 {
         })
     }
 
+    /// A digest of an object's bytes, which is the same for equal bytes however they were put; of simulated ones, of their
+    /// description.
+    ///
+    /// # Errors
+    /// As [`Self::read`].
+    pub fn digest(
+        &self,
+        bucket: &str,
+        key: &str,
+        version_id: Option<&str>,
+    ) -> Result<String, ApiError> {
+        let content = self.content(bucket, key, version_id)?;
+        let digest = content.md5().map_err(|error| api_error(&storage(error)))?;
+        Ok(hex::encode(digest))
+    }
+
     /// Up to `len` bytes of an object from `offset`; fewer at its end.
     ///
     /// # Errors
@@ -210,17 +226,23 @@ impl S3 {
         offset: u64,
         len: usize,
     ) -> Result<Bytes, ApiError> {
-        let content = {
-            let state = self.core.state();
-            state
-                .bucket(bucket)
-                .and_then(|bucket| bucket.find(key, version_id))
-                .map(|(_, object)| object.content.clone())
-                .map_err(|error| api_error(&error))?
-        };
-        content
+        self.content(bucket, key, version_id)?
             .read(offset, len)
             .map_err(|error| api_error(&storage(error)))
+    }
+
+    fn content(
+        &self,
+        bucket: &str,
+        key: &str,
+        version_id: Option<&str>,
+    ) -> Result<Content, ApiError> {
+        let state = self.core.state();
+        state
+            .bucket(bucket)
+            .and_then(|bucket| bucket.find(key, version_id))
+            .map(|(_, object)| object.content.clone())
+            .map_err(|error| api_error(&error))
     }
 }
 

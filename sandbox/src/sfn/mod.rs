@@ -21,12 +21,13 @@ use crate::account::Account;
 use crate::clock::Clock;
 use crate::events::Events;
 use crate::iam;
+use crate::journal::{Entry, Journal};
 use crate::rng::SharedRng;
 use crate::sns::Sns;
 use crate::wire::{ApiError, Request, Response};
 
 pub use asl::Problem;
-pub use state::ExecutionStatus;
+pub use state::{ExecutionStatus, Faults};
 use state::{Now, State};
 pub use token::TOKEN_CANARY;
 
@@ -42,6 +43,7 @@ struct Core {
     rng: SharedRng,
     sns: Arc<Sns>,
     events: Arc<Events>,
+    journal: Journal,
     state: Mutex<State>,
 }
 
@@ -54,6 +56,7 @@ impl Sfn {
         rng: SharedRng,
         sns: Arc<Sns>,
         events: Arc<Events>,
+        journal: Journal,
     ) -> Self {
         let state = Mutex::new(State::new(token::Mint::new(rng.clone())));
         let core = Core {
@@ -62,6 +65,7 @@ impl Sfn {
             rng,
             sns,
             events,
+            journal,
             state,
         };
         Self {
@@ -87,6 +91,11 @@ impl Sfn {
         let role_arn = iam::role_arn(&self.core.account, name);
         let (arn, _) = api::create_state_machine(&self.core, name, definition, &role_arn)?;
         Ok(arn)
+    }
+
+    /// Changes how far reads lag behind from now on.
+    pub fn set_faults(&self, faults: Faults) {
+        self.core.with(|state, _| state.faults = faults);
     }
 
     /// How many executions have a status, over all state machines. Costs next to nothing, so a display may ask often.
@@ -130,7 +139,11 @@ impl Core {
             let result = change(&mut state, now);
             (result, std::mem::take(&mut state.outbox))
         };
-        for (execution_arn, detail) in announcements {
+        for (execution_arn, status, detail) in announcements {
+            self.journal.note(&Entry::Execution {
+                arn: &execution_arn,
+                status,
+            });
             self.events.emit(
                 "aws.states",
                 "Step Functions Execution Status Change",

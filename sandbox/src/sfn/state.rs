@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde_json::{Value, json};
 use tokio::task::AbortHandle;
@@ -60,8 +61,21 @@ pub(super) struct State {
     pub(super) tasks: BTreeMap<TaskId, LiveTask>,
     pub(super) next_task: TaskId,
     pub(super) next_poller: u64,
-    /// Status changes to be put on the event bus once the state is unlocked: execution and event detail.
-    pub(super) outbox: Vec<(Arc<str>, Value)>,
+    /// Status changes to be put on the event bus once the state is unlocked: execution, status and event detail.
+    pub(super) outbox: Vec<(Arc<str>, ExecutionStatus, Value)>,
+    pub(super) faults: Faults,
+    /// The last changes of status, oldest first, for listings that lag behind them.
+    pub(super) recent: VecDeque<(Instant, ExecutionId)>,
+}
+
+/// How far reads lag behind: "eventually consistent. The results are best effort and may not reflect very recent updates
+/// and changes" (Step Functions API reference, DescribeExecution, ListExecutions).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Faults {
+    /// Each DescribeExecution by up to this.
+    pub describe_lag_max: Duration,
+    /// Each ListExecutions by up to this.
+    pub list_lag_max: Duration,
 }
 
 pub(super) struct Machine {
@@ -113,6 +127,19 @@ pub(super) struct Execution {
     pub(super) position: Option<Position>,
     pub(super) task: Option<TaskId>,
     pub(super) driver: Option<AbortHandle>,
+    /// What reads told before the last change of status, and when that was.
+    pub(super) past: Option<(Instant, Seen)>,
+}
+
+/// What reads tell of an execution that changes with its status.
+#[derive(Clone)]
+pub(super) struct Seen {
+    pub(super) status: ExecutionStatus,
+    pub(super) stopped: Option<Now>,
+    pub(super) redriven_ms: Option<i64>,
+    pub(super) redrive_count: u32,
+    pub(super) output: Option<Arc<str>>,
+    pub(super) reason: Reason,
 }
 
 /// The visit of a state.
@@ -149,6 +176,8 @@ impl State {
             next_task: 1,
             next_poller: 1,
             outbox: Vec::new(),
+            faults: Faults::default(),
+            recent: VecDeque::new(),
         }
     }
 
@@ -178,6 +207,7 @@ impl State {
 
     /// Closes a running execution: its task and its driver end with it.
     pub(super) fn close(&mut self, id: ExecutionId, now: Now, end: End) {
+        self.remember(id, now);
         let execution = &mut self.executions[id];
         let (status, detail) = match end {
             End::Succeeded(output) => {
@@ -215,6 +245,19 @@ impl State {
         }
     }
 
+    /// Keeps what reads told so far of an execution whose status is about to change.
+    pub(super) fn remember(&mut self, id: ExecutionId, now: Now) {
+        let execution = &mut self.executions[id];
+        execution.past = Some((now.at, execution.seen()));
+        self.recent.push_back((now.at, id));
+        let lag_max = self.faults.list_lag_max;
+        while self
+            .recent
+            .pop_front_if(|(at, _)| now.at - *at > lag_max)
+            .is_some()
+        {}
+    }
+
     /// Changes the status, keeps the listing in step and announces the change.
     pub(super) fn set_status(&mut self, id: ExecutionId, status: ExecutionStatus) {
         let execution = &mut self.executions[id];
@@ -224,7 +267,7 @@ impl State {
             machine.listing.put(status, key);
         }
         execution.status = status;
-        let announcement = (Arc::clone(&execution.arn), execution.event_detail());
+        let announcement = (Arc::clone(&execution.arn), status, execution.event_detail());
         self.outbox.push(announcement);
     }
 }
@@ -251,6 +294,26 @@ impl Execution {
     /// Listings are sorted by the start, or by the last redrive.
     pub(super) fn listing_key(&self, id: ExecutionId) -> ListingKey {
         (self.redriven_ms.unwrap_or(self.started.ms), id)
+    }
+
+    /// What reads tell of it now.
+    pub(super) fn seen(&self) -> Seen {
+        Seen {
+            status: self.status,
+            stopped: self.stopped,
+            redriven_ms: self.redriven_ms,
+            redrive_count: self.redrive_count,
+            output: self.output.clone(),
+            reason: self.reason.clone(),
+        }
+    }
+
+    /// What a read tells that lags behind by that much.
+    pub(super) fn seen_by(&self, lag: Duration, now: Now) -> Seen {
+        match &self.past {
+            Some((changed, past)) if now.at - *changed < lag => past.clone(),
+            _ => self.seen(),
+        }
     }
 
     /// Detail of "Step Functions Execution Status Change" (Developer Guide, "Automating event delivery with
@@ -318,7 +381,11 @@ mod tests {
             cause: Some("C".into()),
         };
         state.close(0, at(2_500), End::Failed(reason));
-        let details: Vec<Value> = state.outbox.drain(..).map(|(_, detail)| detail).collect();
+        let details: Vec<Value> = state
+            .outbox
+            .drain(..)
+            .map(|(_, _, detail)| detail)
+            .collect();
         let mut expect = json!({
             "executionArn": "execution-arn", "stateMachineArn": "machine-arn", "name": "run", "status": "RUNNING",
             "startDate": 1000, "stopDate": null, "input": "{}", "inputDetails": {"included": true},
@@ -342,7 +409,7 @@ mod tests {
             at(2_000),
             End::Succeeded(json!("y".repeat(100_000)).to_string().into()),
         );
-        let [(_, first), (_, second)] = &state.outbox[..] else {
+        let [(_, _, first), (_, _, second)] = &state.outbox[..] else {
             panic!("two status changes");
         };
         assert_eq!(first["inputDetails"], json!({"included": true}));

@@ -16,7 +16,7 @@ use workflow::steps::reconcile::Reconciler;
 use super::permissions::Principal;
 use super::{Function, Stack};
 use crate::aws::Aws;
-use crate::connector::sdk_config;
+use crate::connector::Clients;
 use crate::faults::{self, Faults};
 use crate::iam::access_key_id;
 use crate::lambda::{Code, FunctionError, Handler, Invocation};
@@ -26,13 +26,14 @@ use crate::rng::SharedRng;
 #[derive(Clone)]
 pub struct InProcess {
     /// By function: each calls with the credentials of its own role.
-    clients: [Clients; 4],
+    deps: [Deps; 4],
+    clock: crate::clock::Clock,
     faults: Arc<Faults>,
 }
 
 /// What one function works with.
 #[derive(Clone)]
-struct Clients {
+struct Deps {
     ingest: Ingest,
     reconciler: Reconciler,
 }
@@ -44,10 +45,22 @@ impl InProcess {
     /// [`ConfigError`] if the stack's environment is not one that the Lambdas would start with.
     pub fn new(aws: &Aws, stack: &Stack) -> Result<Self, ConfigError> {
         let [ingest, worker, callback, reconciler] =
-            Function::ALL.map(|function| Clients::new(aws, stack, function));
+            Function::ALL.map(|function| Deps::new(aws, stack, function));
         Ok(Self {
-            clients: [ingest?, worker?, callback?, reconciler?],
+            deps: [ingest?, worker?, callback?, reconciler?],
+            clock: aws.clock.clone(),
             faults: Arc::default(),
+        })
+    }
+
+    /// The same functions with the environment of another stack; what goes wrong with them stays.
+    ///
+    /// # Errors
+    /// As [`Self::new`].
+    pub fn redeployed(&self, aws: &Aws, stack: &Stack) -> Result<Self, ConfigError> {
+        Ok(Self {
+            faults: Arc::clone(&self.faults),
+            ..Self::new(aws, stack)?
         })
     }
 
@@ -60,7 +73,7 @@ impl InProcess {
     /// What the steps work with, for tests that call one directly.
     #[must_use]
     pub fn reconciler(&self) -> &Reconciler {
-        &self.clients[Function::Reconciler as usize].reconciler
+        &self.deps[Function::Reconciler as usize].reconciler
     }
 
     /// What a function runs.
@@ -68,24 +81,70 @@ impl InProcess {
     pub fn code(&self, function: Function) -> Code {
         Code::Handler(Arc::new(InProcessFunction {
             function,
-            clients: self.clients[function as usize].clone(),
+            deps: self.deps[function as usize].clone(),
+            clock: self.clock.clone(),
             faults: Arc::clone(&self.faults),
         }))
     }
 }
 
-impl Clients {
+struct InProcessFunction {
+    function: Function,
+    deps: Deps,
+    clock: crate::clock::Clock,
+    faults: Arc<Faults>,
+}
+
+impl Handler for InProcessFunction {
+    fn invoke(&self, invocation: Invocation) -> BoxFuture<'static, Result<Value, FunctionError>> {
+        let (function, deps) = (self.function, self.deps.clone());
+        let (clock, faults) = (self.clock.clone(), Arc::clone(&self.faults));
+        async move {
+            let (number, beginning) = faults.begin(function);
+            if !beginning.cold_start.is_zero() {
+                clock.sleep(beginning.cold_start).await;
+            }
+            let deps = deps.with_clock(clock, beginning.clock_skew_ms);
+            let handler = Box::pin(deps.handle(function, invocation));
+            let running = faults::run(
+                function,
+                number,
+                Arc::clone(&faults),
+                beginning.killed_after,
+                handler,
+            );
+            let result = running.await.unwrap_or_else(|| {
+                Err(FunctionError {
+                    error_type: "Runtime.ExitError".to_owned(),
+                    message: "killed by an injected fault".to_owned(),
+                })
+            });
+            let how = result
+                .as_ref()
+                .err()
+                .map_or("ok", |error| &error.error_type);
+            faults.end(function, number, how);
+            result
+        }
+        .boxed()
+    }
+}
+
+impl Deps {
     fn new(aws: &Aws, stack: &Stack, function: Function) -> Result<Self, ConfigError> {
         let variables = stack.environment(Function::Reconciler, aws.clock.speed());
         let lookup = |name: &str| variables.get(name).cloned();
         let role_arn = stack.role_arn(Principal::Function(function));
-        let sdk = sdk_config(aws, &access_key_id(&role_arn));
+        let clients = Clients::new(aws, &access_key_id(&role_arn));
         let gate = Gate::new(
             GateConfig::from_vars(lookup)?,
-            aws_sdk_s3::Client::new(&sdk),
-            aws_sdk_sfn::Client::new(&sdk),
-            aws_sdk_rekognition::Client::new(&sdk),
-            Arc::new(SandboxClock(aws.clock.clone())),
+            clients.s3,
+            clients.sfn,
+            clients.rekognition,
+            Arc::new(SandboxClock {
+                clock: aws.clock.clone(),
+                skew_ms: 0,
+            }),
             Arc::new(SandboxNonces(aws.rng.clone())),
         );
         let ingest = Ingest {
@@ -93,7 +152,7 @@ impl Clients {
             sfn: gate.sfn.clone(),
         };
         let announcer = Announcer {
-            sns: aws_sdk_sns::Client::new(&sdk),
+            sns: clients.sns,
             topic_arn: AnnouncerConfig::from_vars(lookup)?.decisions_topic_arn,
         };
         Ok(Self {
@@ -101,56 +160,48 @@ impl Clients {
             reconciler: Reconciler { gate, announcer },
         })
     }
-}
 
-struct InProcessFunction {
-    function: Function,
-    clients: Clients,
-    faults: Arc<Faults>,
-}
-
-impl Handler for InProcessFunction {
-    fn invoke(&self, invocation: Invocation) -> BoxFuture<'static, Result<Value, FunctionError>> {
-        let (function, clients) = (self.function, self.clients.clone());
-        let faults = Arc::clone(&self.faults);
-        let handler = async move {
-            let deadline = Deadline {
-                at_ms: invocation.deadline_ms,
-            };
-            let (event, gate) = (&invocation.payload, &clients.reconciler.gate);
-            match function {
-                Function::IngestTrigger => ingest_trigger::handle(&clients.ingest, event).await,
-                Function::ActivityWorker => activity_worker::handle(gate, deadline, event).await,
-                Function::ModerationCallback => {
-                    moderation_callback::handle(gate, deadline, event).await
-                }
-                Function::Reconciler => {
-                    reconciler::handle(&clients.reconciler, deadline, event).await
-                }
-            }
-        };
-        async move {
-            match faults::run(function, faults, Box::pin(handler)).await {
-                Some(result) => result.map_err(|error| FunctionError {
-                    error_type: error.name.to_owned(),
-                    message: error.message,
-                }),
-                None => Err(FunctionError {
-                    error_type: "Runtime.ExitError".to_owned(),
-                    message: "killed by an injected fault".to_owned(),
-                }),
-            }
+    /// The same with a clock that is that far from the services'.
+    fn with_clock(mut self, clock: crate::clock::Clock, skew_ms: i64) -> Self {
+        if skew_ms != 0 {
+            self.reconciler.gate.clock = Arc::new(SandboxClock { clock, skew_ms });
         }
-        .boxed()
+        self
+    }
+
+    async fn handle(
+        self,
+        function: Function,
+        invocation: Invocation,
+    ) -> Result<Value, FunctionError> {
+        let deadline = Deadline {
+            at_ms: invocation.deadline_ms,
+        };
+        let (event, gate) = (&invocation.payload, &self.reconciler.gate);
+        let result = match function {
+            Function::IngestTrigger => ingest_trigger::handle(&self.ingest, event).await,
+            Function::ActivityWorker => activity_worker::handle(gate, deadline, event).await,
+            Function::ModerationCallback => {
+                moderation_callback::handle(gate, deadline, event).await
+            }
+            Function::Reconciler => reconciler::handle(&self.reconciler, deadline, event).await,
+        };
+        result.map_err(|error| FunctionError {
+            error_type: error.name.to_owned(),
+            message: error.message,
+        })
     }
 }
 
 #[derive(Debug)]
-struct SandboxClock(crate::clock::Clock);
+struct SandboxClock {
+    clock: crate::clock::Clock,
+    skew_ms: i64,
+}
 
 impl Clock for SandboxClock {
     fn now_ms(&self) -> i64 {
-        self.0.now_ms()
+        self.clock.now_ms() + self.skew_ms
     }
 }
 

@@ -13,7 +13,7 @@ use super::durations::Durations;
 use super::permissions::Principal;
 use super::{Function, Stack, StackError, TemplateError, render};
 use crate::aws::Aws;
-use crate::connector::sdk_config;
+use crate::connector::Clients;
 use crate::events::{Rule, Target, Trigger};
 use crate::lambda::{Code, FunctionConfig};
 use crate::sns::Subscription;
@@ -186,7 +186,8 @@ impl Stack {
 
     /// The policy goes in as an operator puts it in: by S3's own protocol.
     async fn put_policy(&self, aws: &Aws) -> Result<(), StackError> {
-        aws_sdk_s3::Client::new(&sdk_config(aws, "operator"))
+        Clients::new(aws, "operator")
+            .s3
             .put_object()
             .bucket(&self.ledger_bucket)
             .key(POLICY_KEY)

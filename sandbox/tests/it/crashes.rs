@@ -5,7 +5,7 @@
 
 use aws_sdk_sfn::types::ExecutionStatus;
 use sandbox::aws::AwsConfig;
-use sandbox::faults::{Call, Fault};
+use sandbox::faults::{Call, Fault, Refusal};
 use sandbox::stack::StackOptions;
 
 use crate::world::{Uploaded, World, sample};
@@ -135,10 +135,10 @@ async fn a_crash_after_any_call_is_recovered_from() {
 
 #[tokio::test(start_paused = true)]
 async fn a_throttle_of_any_call_is_recovered_from() {
-    at_every_call(Fault::Throttled, 6).await;
+    at_every_call(Fault::Refused(Refusal::Throttled), 6).await;
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_lost_answer_to_any_call_is_recovered_from() {
-    at_every_call(Fault::AnswerLost, 9).await;
+    at_every_call(Fault::AnswerLost(Refusal::Internal), 9).await;
 }

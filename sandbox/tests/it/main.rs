@@ -21,6 +21,7 @@ mod s3;
 mod secrets;
 mod server;
 mod sfn;
+mod sim;
 mod sns;
 mod sqs;
 mod support;

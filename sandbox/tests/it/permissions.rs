@@ -12,7 +12,7 @@ use std::time::Duration;
 use aws_sdk_sfn::types::ExecutionStatus;
 use sandbox::aws::AwsConfig;
 use sandbox::clock::Clock;
-use sandbox::faults::{Call, Fault};
+use sandbox::faults::{Call, Fault, Refusal};
 use sandbox::iam::{Grant, Policy};
 use sandbox::rekognition;
 use sandbox::stack::permissions::Principal;
@@ -218,18 +218,19 @@ fn plan(
             // A copy that the callback aborted is the reconciler's to make again.
             let aborted = completions.load(Ordering::Relaxed) > 0;
             let mends = settler == Function::ModerationCallback && aborted;
-            (!mends).then_some(Fault::Throttled)
+            (!mends).then_some(Fault::Refused(Refusal::Throttled))
         }
         // Tasks time out, which a later heartbeat learns, and the worker gets them again, with their jobs running or ended.
         "ListExecutions"
             if settler == Function::ActivityWorker && call.function == Function::Reconciler =>
         {
             let away = clock.now_ms() % RECONCILER_PERIOD_MS < RECONCILER_AWAY_MS;
-            away.then_some(Fault::Throttled)
+            away.then_some(Fault::Refused(Refusal::Throttled))
         }
         // The SDK gives up, and the multipart copy is aborted.
         "POST reelgate-approved uploadId" if call.function == settler => {
-            (completions.fetch_add(1, Ordering::Relaxed) < TRIES).then_some(Fault::Throttled)
+            (completions.fetch_add(1, Ordering::Relaxed) < TRIES)
+                .then_some(Fault::Refused(Refusal::Throttled))
         }
         "SendTaskSuccess" if call.function == settler => crashes
             .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use aws_sdk_sfn::types::ExecutionStatus;
 use sandbox::aws::AwsConfig;
-use sandbox::faults::Fault;
+use sandbox::faults::{Fault, Refusal};
 use sandbox::rekognition;
 use sandbox::stack::{Function, StackOptions};
 use serde_json::json;
@@ -296,10 +296,9 @@ async fn a_poison_video_fails_with_a_named_error_and_blocks_nobody() {
         ..StackOptions::default()
     };
     let world = World::with(&AwsConfig::default(), options).await;
-    world
-        .steps
-        .faults()
-        .set(|_, call| (call.operation == "HEAD reelgate-raw ").then_some(Fault::AnswerLost));
+    world.steps.faults().set(|_, call| {
+        (call.operation == "HEAD reelgate-raw ").then_some(Fault::AnswerLost(Refusal::Internal))
+    });
     let poison = world.upload("poison.mp4", sample(CLEAN), None).await;
     let ended = world.ended(&poison).await;
     assert_eq!(

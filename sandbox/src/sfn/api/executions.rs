@@ -1,6 +1,7 @@
 //! Executions: start, stop, redrive, and what became of them.
 
-use std::collections::VecDeque;
+use std::borrow::Cow;
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,7 +11,7 @@ use super::super::Core;
 use super::super::execution::{MAX_DATA_BYTES, spawn};
 use super::super::history::{self, Detail, Reason, seconds};
 use super::super::state::{
-    End, Execution, ExecutionId, ExecutionStatus, ListingKey, Now, Revision, State,
+    End, Execution, ExecutionId, ExecutionStatus, ListingKey, Now, Revision, Seen, State,
 };
 use super::activities::reason;
 use super::input::{Input, invalid, json_problem};
@@ -129,6 +130,7 @@ impl Execution {
             position: None,
             task: None,
             driver: None,
+            past: None,
         }
     }
 
@@ -136,30 +138,30 @@ impl Execution {
         json!({"executionArn": *self.arn, "startDate": seconds(self.started.ms)})
     }
 
-    fn describe(&self, clock: &Clock, now: Now) -> Value {
-        let mut members = self.reason.members();
+    fn describe(&self, seen: &Seen, clock: &Clock, now: Now) -> Value {
+        let mut members = seen.reason.members();
         let mut set = |name: &str, value: Value| {
             members.insert(name.to_owned(), value);
         };
         set("executionArn", json!(*self.arn));
         set("stateMachineArn", json!(self.revision.machine_arn));
         set("name", json!(self.name));
-        set("status", json!(self.status.as_str()));
+        set("status", json!(seen.status.as_str()));
         set("startDate", seconds(self.started.ms));
         set("input", json!(*self.input));
         set("inputDetails", json!({"included": true}));
-        set("redriveCount", json!(self.redrive_count));
-        if let Some(stopped) = self.stopped {
+        set("redriveCount", json!(seen.redrive_count));
+        if let Some(stopped) = seen.stopped {
             set("stopDate", seconds(stopped.ms));
         }
-        if let Some(output) = &self.output {
+        if let Some(output) = &seen.output {
             set("output", json!(**output));
             set("outputDetails", json!({"included": true}));
         }
         if let Some(header) = &self.trace_header {
             set("traceHeader", json!(header));
         }
-        if let Some(ms) = self.redriven_ms {
+        if let Some(ms) = seen.redriven_ms {
             set("redriveDate", seconds(ms));
         }
         match self.not_redrivable(clock, now) {
@@ -172,19 +174,19 @@ impl Execution {
         members.into()
     }
 
-    fn item(&self) -> Value {
+    fn item(&self, seen: &Seen) -> Value {
         let mut item = json!({
             "executionArn": *self.arn,
             "stateMachineArn": self.revision.machine_arn,
             "name": self.name,
-            "status": self.status.as_str(),
+            "status": seen.status.as_str(),
             "startDate": seconds(self.started.ms),
-            "redriveCount": self.redrive_count,
+            "redriveCount": seen.redrive_count,
         });
-        if let Some(stopped) = self.stopped {
+        if let Some(stopped) = seen.stopped {
             item["stopDate"] = seconds(stopped.ms);
         }
-        if let Some(ms) = self.redriven_ms {
+        if let Some(ms) = seen.redriven_ms {
             item["redriveDate"] = seconds(ms);
         }
         item
@@ -196,9 +198,45 @@ impl State {
     pub(in crate::sfn) fn insert(&mut self, execution: Execution) -> ExecutionId {
         let id = self.executions.len();
         self.by_arn.insert(Arc::clone(&execution.arn), id);
+        self.recent.push_back((execution.started.at, id));
         self.executions.push(execution);
         self.set_status(id, ExecutionStatus::Running);
         id
+    }
+
+    /// What a listing lists that lags behind by that much.
+    fn listed(
+        &self,
+        machine_arn: &str,
+        filter: Option<ExecutionStatus>,
+        lag: Duration,
+        now: Now,
+    ) -> Result<Cow<'_, BTreeSet<ListingKey>>, ApiError> {
+        let machine = self
+            .machines
+            .get(machine_arn)
+            .ok_or_else(|| machines::does_not_exist(machine_arn))?;
+        let Some(status) = filter else {
+            return Ok(Cow::Borrowed(&machine.listing.all));
+        };
+        let mut keys = match machine.listing.by_status.get(&status) {
+            Some(keys) => Cow::Borrowed(keys),
+            None => Cow::Owned(BTreeSet::new()),
+        };
+        for &(_, id) in self.recent.iter().filter(|(at, _)| now.at - *at < lag) {
+            let execution = &self.executions[id];
+            let key = execution.listing_key(id);
+            if execution.revision.machine_arn != machine_arn {
+                continue;
+            }
+            let is_new = now.at - execution.started.at < lag;
+            if !is_new && execution.seen_by(lag, now).status == status {
+                keys.to_mut().insert(key);
+            } else {
+                keys.to_mut().remove(&key);
+            }
+        }
+        Ok(keys)
     }
 
     pub(super) fn execution(&self, arn: &str) -> Result<ExecutionId, ApiError> {
@@ -206,6 +244,15 @@ impl State {
             let message = format!("Execution Does Not Exist: '{arn}'");
             ApiError::client("ExecutionDoesNotExist", message)
         })
+    }
+}
+
+/// How far one read lags behind.
+fn lag(core: &Core, lag_max: Duration) -> Duration {
+    if lag_max.is_zero() {
+        lag_max
+    } else {
+        lag_max.mul_f64(core.rng.fraction())
     }
 }
 
@@ -229,7 +276,9 @@ pub(super) fn describe(core: &Core, mut input: Input) -> Result<Value, ApiError>
     input.finish()?;
     core.with(|state, now| {
         let id = state.execution(&arn)?;
-        Ok(state.executions[id].describe(&core.clock, now))
+        let lag = lag(core, state.faults.describe_lag_max);
+        let execution = &state.executions[id];
+        Ok(execution.describe(&execution.seen_by(lag, now), &core.clock, now))
     })
 }
 
@@ -252,25 +301,21 @@ pub(super) fn list(core: &Core, mut input: Input) -> Result<Value, ApiError> {
     let before: Option<ListingKey> = next_token
         .map(|token| pages::after(&core.clock, &of, &token))
         .transpose()?;
-    core.with(|state, _| {
-        let machine = state
-            .machines
-            .get(&machine_arn)
-            .ok_or_else(|| machines::does_not_exist(&machine_arn))?;
-        let keys = match filter {
-            None => Some(&machine.listing.all),
-            Some(status) => machine.listing.by_status.get(&status),
-        };
-        let mut keys = keys.into_iter().flat_map(|keys| {
-            keys.range(..before.unwrap_or((i64::MAX, ExecutionId::MAX)))
-                .rev()
-        });
+    core.with(|state, now| {
+        let lag = lag(core, state.faults.list_lag_max);
+        let keys = state.listed(&machine_arn, filter, lag, now)?;
+        let mut keys = keys
+            .range(..before.unwrap_or((i64::MAX, ExecutionId::MAX)))
+            .rev();
         let page: Vec<ListingKey> = keys.by_ref().take(max_results).copied().collect();
         let next_token = page
             .last()
             .filter(|_| keys.next().is_some())
             .map(|last| pages::token(&core.clock, &of, last));
-        let page = page.iter().map(|&(_, id)| state.executions[id].item());
+        let page = page.iter().map(|&(_, id)| {
+            let execution = &state.executions[id];
+            execution.item(&execution.seen_by(lag, now))
+        });
         Ok(super::listing("executions", page.collect(), next_token))
     })
 }

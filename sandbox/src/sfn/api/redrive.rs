@@ -58,6 +58,7 @@ pub(super) fn redrive(core: &Arc<Core>, mut input: Input) -> Result<Value, ApiEr
 
 impl State {
     fn reopen(&mut self, id: ExecutionId, client_token: Option<String>, now: Now) {
+        self.remember(id, now);
         let execution = &mut self.executions[id];
         let key = execution.listing_key(id);
         if let Some(machine) = self.machines.get_mut(&execution.revision.machine_arn) {

@@ -173,6 +173,7 @@ async fn faults_strike_the_jobs_that_they_name() {
         fail_jobs: BTreeSet::from([2]),
         lose_notifications: BTreeSet::from([1]),
         repeat_notifications: BTreeSet::from([3]),
+        ..Faults::default()
     });
     world.put("a.mp4", sample("clean-bars.mp4"), None).await;
     let mut jobs = Vec::new();

@@ -1,0 +1,184 @@
+//! Seeds of the deterministic simulation, one after the other or side by side, and what they found.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::io::Write as _;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::mpsc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use indicatif::{ProgressBar, ProgressStyle};
+use tokio::time::Instant;
+
+use super::arguments::Sim;
+use crate::sim::{self, Level, Outcome};
+
+/// Unoptimised builds nest the SDKs' futures deeper than a thread's usual stack.
+const STACK_BYTES: usize = 32 << 20;
+
+/// Lines of the history that are shown of a run that failed.
+const TAIL_SHOWN: usize = 60;
+
+/// What all runs came to.
+#[derive(Debug, Default)]
+struct Total {
+    runs: u64,
+    videos: u64,
+    service_calls: u64,
+    invocations: u64,
+    simulated: Duration,
+    faults: BTreeMap<String, u64>,
+    ends: BTreeMap<String, u64>,
+}
+
+impl Total {
+    fn add(&mut self, outcome: &Outcome) {
+        self.runs += 1;
+        self.videos += outcome.options.videos as u64;
+        self.service_calls += outcome.service_calls;
+        self.invocations += outcome.invocations;
+        self.simulated += outcome.simulated;
+        for (kind, count) in &outcome.faults {
+            *self.faults.entry(kind.clone()).or_default() += count;
+        }
+        for (end, count) in &outcome.ends {
+            *self.ends.entry(end.clone()).or_default() += count;
+        }
+    }
+}
+
+/// Runs the seeds and tells what they found. Returns whether every invariant held in all of them.
+///
+/// # Errors
+/// When a run cannot be set up, or what came of it cannot be written.
+pub(super) fn sim(arguments: &Sim, first_seed: u64) -> anyhow::Result<bool> {
+    let began = Instant::now();
+    let progress = ProgressBar::new(arguments.runs);
+    progress.set_style(
+        ProgressStyle::with_template("{bar:30} {pos}/{len} runs, {msg}")
+            .unwrap_or_else(|_| ProgressStyle::default_bar()),
+    );
+    let mut total = Total::default();
+    let mut failed = None;
+    let next = AtomicU64::new(0);
+    let stop = AtomicBool::new(false);
+    let options = |number: u64| sim::Options {
+        seed: first_seed.wrapping_add(number),
+        videos: arguments.videos,
+        level: arguments.faults,
+        keep_history: arguments.history.is_some(),
+    };
+    std::thread::scope(|scope| -> anyhow::Result<()> {
+        let (sender, receiver) = mpsc::channel();
+        for _ in 0..arguments.jobs {
+            let (sender, next, stop) = (sender.clone(), &next, &stop);
+            let worker = move || {
+                while !stop.load(Ordering::Relaxed) {
+                    let number = next.fetch_add(1, Ordering::Relaxed);
+                    if number >= arguments.runs || sender.send(sim::run(options(number))).is_err() {
+                        break;
+                    }
+                }
+            };
+            std::thread::Builder::new()
+                .stack_size(STACK_BYTES)
+                .spawn_scoped(scope, worker)
+                .context("no thread can be started")?;
+        }
+        drop(sender);
+        for outcome in receiver {
+            let outcome = outcome.inspect_err(|_| stop.store(true, Ordering::Relaxed))?;
+            total.add(&outcome);
+            progress.inc(1);
+            progress.set_message(rates(&total, began.elapsed()));
+            if let Some(folder) = &arguments.history {
+                write_history(folder, &outcome)?;
+            }
+            if !outcome.broken.is_empty() {
+                stop.store(true, Ordering::Relaxed);
+                failed.get_or_insert(outcome);
+            }
+        }
+        Ok(())
+    })?;
+    progress.finish_and_clear();
+    let mut text = summary(&total, began.elapsed());
+    if let Some(outcome) = &failed {
+        text.push_str(&failure(outcome));
+    }
+    std::io::stdout()
+        .write_all(text.as_bytes())
+        .context("the outcome cannot be written")?;
+    Ok(failed.is_none())
+}
+
+fn write_history(folder: &std::path::Path, outcome: &Outcome) -> anyhow::Result<()> {
+    std::fs::create_dir_all(folder)
+        .with_context(|| format!("{} cannot be made", folder.display()))?;
+    let path = folder.join(format!("{}.history", outcome.options.seed));
+    let text: String = outcome.history.lines().collect();
+    std::fs::write(&path, text).with_context(|| format!("{} cannot be written", path.display()))
+}
+
+fn rates(total: &Total, took: Duration) -> String {
+    #[allow(clippy::cast_precision_loss, reason = "rates for people")]
+    let per_second = |count: u64| count as f64 / took.as_secs_f64();
+    format!(
+        "{:.0} videos/s, {:.0} calls/s",
+        per_second(total.videos),
+        per_second(total.service_calls)
+    )
+}
+
+fn summary(total: &Total, took: Duration) -> String {
+    let mut text = format!(
+        "{} runs, {} videos, {} service calls, {} invocations, {:.1} simulated days in {:.1} s: {}\n",
+        total.runs,
+        total.videos,
+        total.service_calls,
+        total.invocations,
+        total.simulated.as_secs_f64() / 86_400.0,
+        took.as_secs_f64(),
+        rates(total, took)
+    );
+    for (title, counts) in [
+        ("executions ended", &total.ends),
+        ("went wrong", &total.faults),
+    ] {
+        let _ = writeln!(text, "\n{title}");
+        for (name, count) in counts {
+            let _ = writeln!(text, "{count:>10}  {name}");
+        }
+    }
+    text
+}
+
+fn failure(outcome: &Outcome) -> String {
+    let sim::Options {
+        seed,
+        videos,
+        level,
+        ..
+    } = outcome.options;
+    let mut text = format!("\nSeed {seed} broke:\n");
+    for problem in &outcome.broken {
+        let _ = writeln!(text, "✗ {problem}");
+    }
+    let _ = writeln!(text, "\nThe end of its history:\n");
+    let lines: Vec<_> = outcome.history.lines().collect();
+    for line in &lines[lines.len().saturating_sub(TAIL_SHOWN)..] {
+        text.push_str(line);
+    }
+    let level = match level {
+        Level::None => "none",
+        Level::Usual => "usual",
+        Level::Hostile => "hostile",
+    };
+    let _ = writeln!(
+        text,
+        "\nTo replay it, with its whole history in a folder:\n\
+         cargo run --release -p sandbox -- sim --seed {seed} --videos {videos} --faults {level} --history DIR"
+    );
+    text
+}

@@ -1,0 +1,254 @@
+//! What goes wrong with invocations and calls of the functions, as the plan and the seed say.
+
+use std::time::Duration;
+
+use aws_smithy_types::body::SdkBody;
+use http::StatusCode;
+use rand::Rng as _;
+use rand_chacha::ChaCha8Rng;
+use std::collections::BTreeMap;
+
+use super::plan::Plan;
+use super::stage::Stage;
+use super::watch;
+use crate::aws::Aws;
+use crate::faults::{self, Beginning, Call, Fault, Refusal, Strike};
+use crate::stack::Function;
+
+/// How long a request whose sender was killed may be on its way; a copy takes far longer.
+const IN_FLIGHT_MAX: Duration = Duration::from_secs(30);
+const COPY_IN_FLIGHT_MAX: Duration = Duration::from_mins(14);
+
+/// How long a slow call takes at most.
+const SLOW_MAX: Duration = Duration::from_mins(2);
+
+/// How often most calls fail while their service is in a storm.
+const STORM_FAILURES: f64 = 0.8;
+
+/// How long a cold environment takes to start at most.
+const COLD_START_MAX: Duration = Duration::from_secs(3);
+
+/// A time at which a service mostly fails.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Storm {
+    pub(super) service: &'static str,
+    pub(super) from_ms: u64,
+    pub(super) to_ms: u64,
+}
+
+/// The fault plan of a run at work.
+pub(super) struct Chaos {
+    pub(super) stage: Stage,
+    pub(super) aws: Aws,
+    pub(super) plan: Plan,
+    pub(super) storms: Vec<Storm>,
+    pub(super) rng: ChaCha8Rng,
+    /// Request tokens of jobs, and whether somebody else used them first.
+    pub(super) tokens: BTreeMap<String, bool>,
+    /// Nothing goes wrong from then on.
+    pub(super) until_ms: u64,
+}
+
+impl Chaos {
+    fn is_over(&self) -> bool {
+        self.stage.elapsed_ms() >= self.until_ms
+    }
+
+    fn happens(&mut self, probability: f64) -> bool {
+        probability > 0.0 && self.rng.random::<f64>() < probability
+    }
+
+    fn up_to(&mut self, max: Duration) -> Duration {
+        max.mul_f64(self.rng.random())
+    }
+
+    fn fault(&mut self, call: &Call, request: &http::Request<SdkBody>) -> Option<Fault> {
+        let faults = self.plan.calls;
+        let is_copy = call.operation.ends_with(" copy") || call.operation.starts_with("POST ");
+        if call.operation == "StartContentModeration" && self.is_foreign(request) {
+            return Some(Fault::Refused(Refusal::ParameterMismatch));
+        }
+        if self.is_over() {
+            return None;
+        }
+        if self.in_storm(call) && self.happens(STORM_FAILURES) {
+            let all = [
+                Fault::Refused(Refusal::Throttled),
+                Fault::Refused(Refusal::Internal),
+                Fault::Refused(Refusal::Reset),
+                Fault::AnswerLost(Refusal::Internal),
+            ];
+            return Some(all[self.rng.random_range(0..all.len())]);
+        }
+        let is_conditional = ["if-match", "if-none-match"]
+            .iter()
+            .any(|name| request.headers().contains_key(*name))
+            && request.method() != http::Method::GET;
+        let is_next_page = call.operation == "GetContentModeration"
+            && request.body().bytes().is_some_and(|body| {
+                body.windows(11)
+                    .any(|window| window == b"\"NextToken\"".as_slice())
+            });
+        let only = |applies: bool, probability: f64| if applies { probability } else { 0.0 };
+        let choices = [
+            (faults.crash_before, 0),
+            (faults.crash_after, 1),
+            (faults.crash_during, 2),
+            (faults.throttled, 3),
+            (faults.failed, 4),
+            (faults.reset, 5),
+            (faults.answer_lost, 6),
+            (faults.silent, 7),
+            (only(is_conditional, faults.conflict), 8),
+            (only(is_copy, faults.error_in_success), 9),
+            (only(is_next_page, faults.page_expired), 10),
+        ];
+        let mut draw: f64 = self.rng.random();
+        let choice = choices.into_iter().find_map(|(probability, choice)| {
+            draw -= probability;
+            (draw < 0.0).then_some(choice)
+        })?;
+        let coin = self.rng.random_bool(0.5);
+        Some(match choice {
+            0 => Fault::CrashBefore,
+            1 => Fault::CrashAfter,
+            2 => {
+                let max = if is_copy {
+                    COPY_IN_FLIGHT_MAX
+                } else {
+                    IN_FLIGHT_MAX
+                };
+                Fault::CrashDuring(self.up_to(max))
+            }
+            3 => Fault::Refused(Refusal::Throttled),
+            4 => Fault::Refused(Refusal::Internal),
+            5 => Fault::Refused(Refusal::Reset),
+            6 if coin => Fault::AnswerLost(Refusal::Internal),
+            6 => Fault::AnswerLost(Refusal::Reset),
+            7 => Fault::Silent { acts: coin },
+            8 => Fault::Refused(Refusal::Conflict),
+            9 if coin => Fault::AnswerLost(Refusal::ErrorInSuccess),
+            9 => Fault::Refused(Refusal::ErrorInSuccess),
+            _ => Fault::Refused(Refusal::PageExpired),
+        })
+    }
+
+    /// Whether somebody else used the request token before its first use here, with other parameters.
+    fn is_foreign(&mut self, request: &http::Request<SdkBody>) -> bool {
+        let Some(token) = watch::member(request, "ClientRequestToken") else {
+            return false;
+        };
+        if let Some(foreign) = self.tokens.get(&token) {
+            return *foreign;
+        }
+        let foreign = !self.is_over() && self.happens(self.plan.calls.parameter_mismatch);
+        self.tokens.insert(token, foreign);
+        self.stage.lock().truth.foreign += usize::from(foreign);
+        foreign
+    }
+
+    fn in_storm(&self, call: &Call) -> bool {
+        let now = self.stage.elapsed_ms();
+        let service = service(&call.operation);
+        self.storms
+            .iter()
+            .any(|storm| storm.service == service && (storm.from_ms..storm.to_ms).contains(&now))
+    }
+
+    /// How long a call takes: some milliseconds, with a long tail.
+    fn latency(&mut self, call: &Call) -> Duration {
+        let usual_ms = match service(&call.operation) {
+            "rekognition" => 120.0,
+            "s3" if call.operation.ends_with(" copy") => 300.0,
+            "s3" => 25.0,
+            _ => 20.0,
+        };
+        let tail = -(1.0 - self.rng.random::<f64>()).ln();
+        let slow = if !self.is_over() && self.happens(self.plan.calls.slow) {
+            self.up_to(SLOW_MAX)
+        } else {
+            Duration::ZERO
+        };
+        Duration::from_secs_f64(usual_ms * (0.3 + 0.7 * tail) / 1000.0) + slow
+    }
+}
+
+/// The service of an operation.
+pub(super) fn service(operation: &str) -> &'static str {
+    match operation {
+        "StartContentModeration" | "GetContentModeration" => "rekognition",
+        "Publish" => "sns",
+        operation if operation.contains(' ') => "s3",
+        _ => "states",
+    }
+}
+
+impl faults::Plan for Chaos {
+    fn begins(&mut self, function: Function, invocation: u64) -> Beginning {
+        let faults = self.plan.invocations;
+        let mut beginning = Beginning::default();
+        if !self.is_over() {
+            if self.happens(faults.cold) {
+                beginning.cold_start = self.up_to(COLD_START_MAX);
+            }
+            if faults.clock_skew_ms_max > 0 {
+                let max = faults.clock_skew_ms_max;
+                beginning.clock_skew_ms = self.rng.random_range(-max..=max);
+            }
+            if self.happens(faults.killed) {
+                beginning.killed_after = Some(self.up_to(Duration::from_mins(1)));
+            }
+        }
+        let name = function.name();
+        self.stage.note(format_args!("{name} #{invocation} begins"));
+        beginning
+    }
+
+    fn strikes(&mut self, _: u64, call: &Call, request: &http::Request<SdkBody>) -> Strike {
+        let fault = self.fault(call, request);
+        let latency = self.latency(call);
+        let split: f64 = self.rng.random();
+        let before = latency.mul_f64(split);
+        let (name, invocation) = (call.function.name(), call.invocation);
+        let subject = watch::subject(request);
+        let operation = call.operation.trim_end();
+        match fault {
+            None => self
+                .stage
+                .note(format_args!("{name} #{invocation} {operation} {subject}")),
+            Some(fault) => self.stage.fault(
+                watch::kind(fault),
+                format_args!("{name} #{invocation} {operation} {subject}: {fault:?}"),
+            ),
+        }
+        Strike {
+            before,
+            fault,
+            after: latency.saturating_sub(before),
+        }
+    }
+
+    fn acted(&mut self, call: &Call, path: &str, status: StatusCode) {
+        let (name, invocation) = (call.function.name(), call.invocation);
+        if !status.is_success() {
+            let operation = call.operation.trim_end();
+            self.stage.note(format_args!(
+                "{name} #{invocation} {operation} is answered {}",
+                status.as_u16()
+            ));
+        }
+        if status.is_success() {
+            watch::acted(&self.stage, &self.aws, call, path);
+        }
+    }
+
+    fn ends(&mut self, function: Function, invocation: u64, how: &str) {
+        let name = function.name();
+        self.stage
+            .note(format_args!("{name} #{invocation} ends: {how}"));
+        if how == "Runtime.ExitError" {
+            let mut inner = self.stage.lock();
+            *inner.faults.entry("killed".to_owned()).or_default() += 1;
+        }
+    }
+}

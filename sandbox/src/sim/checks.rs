@@ -1,0 +1,315 @@
+//! Invariants that are checked once all is quiet.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use aws_sdk_sfn::operation::describe_execution::DescribeExecutionOutput;
+use aws_sdk_sfn::types::ExecutionStatus;
+use serde_json::Value;
+use workflow::names;
+use workflow::steps::SOURCE_VERSION_ENTRY;
+
+use super::footage::Fate;
+use super::people::People;
+use super::plan::Level;
+use super::stage::Stage;
+use super::truth::{Truth, Version};
+use crate::aws::Aws;
+use crate::sfn::TOKEN_CANARY;
+
+/// What is looked at.
+pub(super) struct Checks<'a> {
+    pub(super) stage: &'a Stage,
+    pub(super) aws: &'a Aws,
+    pub(super) people: &'a People,
+    pub(super) level: Level,
+    /// The most jobs that were ever allowed.
+    pub(super) max_jobs: u32,
+}
+
+impl Checks<'_> {
+    /// Checks everything; what does not hold is noted on the stage.
+    pub(super) async fn all(&self) -> anyhow::Result<()> {
+        let versions = self.stage.lock().truth.versions.clone();
+        let mut published = BTreeSet::new();
+        for version in &versions {
+            let described = self.describe(version).await;
+            let report = self.report(version);
+            let problems = self.check_version(version, described.as_ref(), report.as_ref());
+            for problem in problems {
+                let (key, execution) = (&version.key, &version.execution);
+                self.stage
+                    .broken(format!("{key:?} ({execution}): {problem}"));
+            }
+            if report.is_some_and(|report| report["published"] == true) {
+                published.insert(version.version_id.clone());
+            }
+        }
+        self.check_approved(&versions, &published).await?;
+        self.check_jobs();
+        self.check_secrets().await?;
+        Ok(())
+    }
+
+    async fn describe(&self, version: &Version) -> Option<DescribeExecutionOutput> {
+        let describe = self.people.sfn.describe_execution();
+        let described = describe
+            .execution_arn(&version.execution_arn)
+            .send()
+            .await
+            .ok()?;
+        let end = described.error.clone();
+        let end = end.unwrap_or_else(|| described.status.as_str().to_owned());
+        *self.stage.lock().truth.ends.entry(end).or_default() += 1;
+        Some(described)
+    }
+
+    fn read(&self, key: &str) -> Option<String> {
+        let bucket = &self.people.stack.ledger_bucket;
+        let bytes = self.aws.s3.read(bucket, key, None, 0, usize::MAX).ok()?;
+        String::from_utf8(bytes.to_vec()).ok()
+    }
+
+    fn report(&self, version: &Version) -> Option<Value> {
+        serde_json::from_str(&self.read(&names::report_key(&version.execution))?).ok()
+    }
+
+    /// Promises 2, 3 and 6: one execution, which ended as it should, says why, and has a report that agrees.
+    fn check_version(
+        &self,
+        version: &Version,
+        described: Option<&DescribeExecutionOutput>,
+        report: Option<&Value>,
+    ) -> Vec<String> {
+        let Some(described) = described else {
+            return match version.must_have_execution() {
+                true => vec!["has no execution".to_owned()],
+                false => Vec::new(),
+            };
+        };
+        if version.file.footage.fate() == Fate::Ignored {
+            return vec!["is no video, and has an execution".to_owned()];
+        }
+        let mut problems = Vec::new();
+        let mut expect = |holds: bool, problem: &str| {
+            if !holds {
+                let status = described.status.as_str();
+                let error = described.error.as_deref().unwrap_or_default();
+                problems.push(format!("{problem} ({status} {error})"));
+            }
+        };
+        let truth = &self.stage.lock().truth;
+        expect(
+            self.may_end_so(truth, version, described),
+            "ended as it should not",
+        );
+        if described.status == ExecutionStatus::Failed {
+            let cause = described.cause.as_deref().unwrap_or_default();
+            expect(!cause.is_empty(), "failed without a cause");
+        }
+        match report {
+            None => expect(false, "has no report"),
+            Some(report) => {
+                expect(
+                    report["outcome"] == outcome(described, report),
+                    &format!("its report says {}", report["outcome"]),
+                );
+                let published = report["published"] == true;
+                expect(
+                    !published || !version.copied_ms.is_empty() || version.deleted_ms.is_some(),
+                    "its report says that it was published, and it never was",
+                );
+                expect(
+                    published || version.copied_ms.is_empty(),
+                    "it was published, and its report does not say so",
+                );
+                let explained = described.status == ExecutionStatus::Succeeded
+                    || report["cause"]
+                        .as_str()
+                        .is_some_and(|cause| !cause.is_empty());
+                expect(explained, "its report does not say why it did not approve");
+                expect(
+                    self.jobs_are_explained(truth, version, report),
+                    &format!(
+                        "has {} jobs, which its report explains as {}",
+                        version.jobs.len(),
+                        report["analyses"]
+                    ),
+                );
+            }
+        }
+        problems
+    }
+
+    fn may_end_so(
+        &self,
+        truth: &Truth,
+        version: &Version,
+        described: &DescribeExecutionOutput,
+    ) -> bool {
+        let fate = version.file.footage.fate();
+        let hostile = self.level != Level::None;
+        let now_ms = self.stage.now_ms();
+        let confidence = version.file.footage.confidence_percent();
+        let scanned_ms = version.scanned_ms();
+        match (&described.status, described.error.as_deref()) {
+            (ExecutionStatus::Succeeded, _) => {
+                fate == Fate::Judged
+                    && scanned_ms.is_some_and(|at| truth.approvable(at, now_ms, confidence))
+            }
+            (ExecutionStatus::Failed, Some("ContentRejected")) => {
+                fate == Fate::Judged
+                    && scanned_ms.is_some_and(|at| truth.rejectable(at, now_ms, confidence))
+            }
+            (ExecutionStatus::Failed, Some("UnsupportedVideo")) => {
+                fate == Fate::Unsupported || version.deleted_ms.is_some()
+            }
+            (ExecutionStatus::Failed, Some("ModerationFailed")) => {
+                fate == Fate::Unscannable || hostile
+            }
+            (ExecutionStatus::Failed, Some("AttemptsExhausted" | "AccessDenied")) => hostile,
+            (ExecutionStatus::Aborted, _) => !version.stopped_ms.is_empty(),
+            (ExecutionStatus::TimedOut, _) => self.people.stack.options.machine_timeout.is_some(),
+            _ => false,
+        }
+    }
+
+    /// Promise 3: a second job is paid for only for a reason that the report names and that is so.
+    fn jobs_are_explained(&self, truth: &Truth, version: &Version, report: &Value) -> bool {
+        let reasons: Vec<&str> = report["analyses"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .filter_map(|analysis| analysis["reason"].as_str())
+            .collect();
+        let failed = version
+            .jobs
+            .iter()
+            .filter(|job| matches!(job.ended, Some((_, false))))
+            .count();
+        let redriven = version.redriven_ms.len();
+        let possible =
+            1 + failed + redriven + truth.expiries + (truth.policies.len() - 1) + truth.foreign;
+        let named = reasons.len() + redriven;
+        let repeated_first = reasons
+            .iter()
+            .skip(1)
+            .filter(|reason| **reason == "first")
+            .count();
+        version.jobs.len() <= possible && version.jobs.len() <= named && repeated_first == 0
+    }
+
+    /// Promise 4: the newest published version of each key is in the approved bucket, unless it was taken down.
+    async fn check_approved(
+        &self,
+        versions: &[Version],
+        published: &BTreeSet<String>,
+    ) -> anyhow::Result<()> {
+        let bucket = &self.people.stack.approved_bucket;
+        let mut newest: BTreeMap<&str, &Version> = BTreeMap::new();
+        let mut ambiguous: BTreeSet<&str> = BTreeSet::new();
+        for version in versions {
+            if version.deleted_ms.is_some() {
+                // What is no longer listed is ordered by whole seconds, in which two may tie.
+                ambiguous.insert(&version.key);
+            }
+            if !version.copied_ms.is_empty() {
+                newest.insert(&version.key, version);
+            } else if published.contains(&version.version_id) && version.deleted_ms.is_none() {
+                self.stage.broken(format!(
+                    "{:?} says that {} is published, which was never copied",
+                    version.key, version.version_id
+                ));
+            }
+        }
+        let keys: BTreeSet<String> = keys(&self.people.s3, bucket).await?.into_iter().collect();
+        for key in &keys {
+            let info = self.aws.s3.head(bucket, key, None)?;
+            let source = info.metadata.get(SOURCE_VERSION_ENTRY).cloned();
+            let expected = newest
+                .get(key.as_str())
+                .map(|version| version.version_id.clone());
+            let known = versions
+                .iter()
+                .any(|version| version.key == *key && Some(&version.version_id) == source.as_ref());
+            if source != expected && !(known && ambiguous.contains(key.as_str())) {
+                self.stage.broken(format!(
+                    "{key:?} in the approved bucket is version {source:?}, the newest published one is {expected:?}"
+                ));
+            }
+        }
+        let truth = &self.stage.lock().truth;
+        let missing: Vec<String> = newest
+            .keys()
+            .filter(|key| !keys.contains(**key))
+            .filter(|key| !truth.takedowns.iter().any(|(taken, _)| taken == *key))
+            .map(|key| format!("{key:?} was published and is not in the approved bucket"))
+            .collect();
+        let _ = truth;
+        for problem in missing {
+            self.stage.broken(problem);
+        }
+        Ok(())
+    }
+
+    /// Promise 5: no more jobs than allowed, and none left open.
+    fn check_jobs(&self) {
+        let (open, peak) = self.aws.rekognition.open_jobs();
+        if open > 0 {
+            self.stage
+                .broken(format!("{open} jobs are open although all is settled"));
+        }
+        if peak > self.max_jobs as usize {
+            self.stage.broken(format!(
+                "{peak} jobs were open at once, {} were allowed",
+                self.max_jobs
+            ));
+        }
+    }
+
+    /// Promise 7: a task token is nowhere but in records, of which none are left.
+    async fn check_secrets(&self) -> anyhow::Result<()> {
+        let stack = &self.people.stack;
+        for key in keys(&self.people.s3, &stack.ledger_bucket).await? {
+            if self
+                .read(&key)
+                .is_some_and(|text| text.contains(TOKEN_CANARY))
+            {
+                self.stage.broken(format!("{key} holds a task token"));
+            }
+        }
+        for queue in [
+            &stack.ingest_failures_queue_arn,
+            &stack.callback_failures_queue_arn,
+            &stack.undelivered_results_queue_arn,
+        ] {
+            let bodies = self.aws.sqs.bodies(queue);
+            if bodies.iter().any(|body| body.contains(TOKEN_CANARY)) {
+                self.stage.broken(format!("{queue} holds a task token"));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What the report must say of an execution that ended so.
+fn outcome(described: &DescribeExecutionOutput, report: &Value) -> &'static str {
+    match (&described.status, described.error.as_deref()) {
+        (ExecutionStatus::Succeeded, _) => "approved",
+        (ExecutionStatus::Failed, Some("ContentRejected")) => "rejected",
+        (ExecutionStatus::Failed, Some("UnsupportedVideo")) => "unsupported",
+        // What is in the approved bucket was approved, whatever became of the execution.
+        _ if report["published"] == true => "approved",
+        _ => "failed",
+    }
+}
+
+/// All keys of a bucket.
+pub(super) async fn keys(s3: &aws_sdk_s3::Client, bucket: &str) -> anyhow::Result<Vec<String>> {
+    let mut keys = Vec::new();
+    let mut pages = s3.list_objects_v2().bucket(bucket).into_paginator().send();
+    while let Some(page) = pages.next().await {
+        let objects = page?.contents.unwrap_or_default();
+        keys.extend(objects.into_iter().filter_map(|object| object.key));
+    }
+    Ok(keys)
+}

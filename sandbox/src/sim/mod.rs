@@ -1,0 +1,30 @@
+//! The deterministic simulation: one seed, one history.
+//!
+//! A run deploys the gate into an AWS in this process, on one thread and on paused time: the very steps and SDK clients of
+//! the Lambdas, the state machine as it deploys, people who upload and operate, and a plan of what goes wrong. Whatever
+//! happens is written into a [`History`]; what must hold is checked at every call and once all is quiet.
+//!
+//! Invariants:
+//! - No wall clock, no thread, no hash-map order: the same [`Options`] give the same history, byte for byte.
+//! - What is true is known from what was done and what the services tell (`truth`), never from the gate's own ledger.
+//! - Faults strike between a client and a service, or are plain fields of a service's fault struct.
+
+mod chaos;
+mod checks;
+mod footage;
+mod history;
+mod people;
+mod plan;
+mod run;
+mod stage;
+mod truth;
+mod watch;
+mod workload;
+
+pub use footage::{Fate, File, Footage};
+pub use history::History;
+pub use plan::{CallFaults, Interference, InvocationFaults, JobFaults, Level, Plan};
+pub use run::{Options, Outcome, run};
+pub use stage::Sample;
+pub use truth::Policy;
+pub use workload::{Action, Workload};

@@ -1,0 +1,384 @@
+//! One run, from its seed to what was found.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use anyhow::Context as _;
+use bytes::Bytes;
+use rand::{Rng as _, SeedableRng as _};
+use rand_chacha::ChaCha8Rng;
+use time::macros::datetime;
+
+use super::chaos::{Chaos, Storm};
+use super::checks;
+use super::history::History;
+use super::people::People;
+use super::plan::{Level, Plan};
+use super::stage::{Sample, Stage};
+use super::truth::Policy;
+use super::workload::{Action, Workload};
+use crate::account::Account;
+use crate::aws::{Aws, AwsConfig};
+use crate::clock::Clock;
+use crate::delivery::DeliveryFaults;
+use crate::rekognition;
+use crate::rng::SharedRng;
+use crate::sfn;
+use crate::stack::in_process::InProcess;
+use crate::stack::{Function, Stack, StackOptions};
+
+/// How often it is looked at whether all is quiet, and a sample is taken for the plot.
+const LOOK_EVERY: Duration = Duration::from_mins(1);
+
+/// How long recovery may take once nothing goes wrong any more, besides the backlog: a heartbeat's limit, the longest
+/// delay of the state machine's Retry, two leases of the longest function, a late copy, and what waits for the hour.
+const RECOVERY_MAX: Duration = Duration::from_hours(3);
+
+/// Jobs of a run that draw whether they fail.
+const JOBS_DRAWN_PER_VIDEO: usize = 6;
+
+/// What a run is made of: these say all of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Options {
+    /// From which everything is drawn.
+    pub seed: u64,
+    /// Uploads.
+    pub videos: usize,
+    /// How much goes wrong.
+    pub level: Level,
+    /// Whether all lines of the history are kept, or only the last ones.
+    pub keep_history: bool,
+}
+
+/// What came of a run.
+#[derive(Debug)]
+pub struct Outcome {
+    /// What it was made of.
+    pub options: Options,
+    /// Invariants that do not hold.
+    pub broken: Vec<String>,
+    /// Everything that happened.
+    pub history: History,
+    /// What went wrong, by kind, how often.
+    pub faults: BTreeMap<String, u64>,
+    /// How executions ended, by error name or status, how many.
+    pub ends: BTreeMap<String, u64>,
+    /// Calls that the functions and people made.
+    pub service_calls: u64,
+    /// Invocations of the functions.
+    pub invocations: u64,
+    /// How long the run took in its own time.
+    pub simulated: Duration,
+    /// How long the last video took to settle once nothing went wrong any more.
+    pub recovery: Duration,
+    /// Moments of the plot.
+    pub samples: Vec<Sample>,
+}
+
+/// Runs a simulation. Everything follows from `options`.
+///
+/// # Errors
+/// When the gate cannot be deployed, which is no finding but a mistake in the simulation.
+pub fn run(options: Options) -> anyhow::Result<Outcome> {
+    // The SDKs draw their jitter and ids from this.
+    fastrand::seed(options.seed);
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .start_paused(true)
+        .build()
+        .context("no runtime can be made")?;
+    let outcome = runtime.block_on(Box::pin(simulate(options)))?;
+    Ok(outcome)
+}
+
+/// Draws that must not disturb each other come from streams of their own.
+fn stream(seed: u64, number: u64) -> ChaCha8Rng {
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    rng.set_stream(number);
+    rng
+}
+
+/// A run under way.
+struct Run {
+    options: Options,
+    plan: Plan,
+    aws: Aws,
+    stage: Stage,
+    people: People,
+    /// The most that `MAX_JOBS` ever was.
+    max_jobs: u32,
+}
+
+async fn simulate(options: Options) -> anyhow::Result<Outcome> {
+    let plan = Plan::of(options.level, &mut stream(options.seed, 1));
+    let workload = Workload::draw(&mut stream(options.seed, 2), &plan, options.videos);
+    let mut run = Run::deploy(options, plan, &workload).await?;
+    let result = run.play(workload).await;
+    // The functions hold the services that hold the functions.
+    for function in Function::ALL {
+        let name = run.people.stack.function_name(function);
+        run.aws.lambda.delete_function(&name);
+    }
+    result?;
+    Ok(run.outcome())
+}
+
+impl Run {
+    async fn deploy(options: Options, plan: Plan, workload: &Workload) -> anyhow::Result<Self> {
+        let mut rng = stream(options.seed, 3);
+        // Runs begin at different moments of the hour, at which leftovers are looked for.
+        let origin =
+            datetime!(2026-11-01 12:00 UTC) + Duration::from_secs(rng.random_range(0..3600));
+        let clock = Clock::new(origin, 1.0);
+        let stage = Stage::new(clock.clone(), options.keep_history);
+        let config = AwsConfig {
+            account_concurrency: plan.account_concurrency,
+            journal: stage.journal(),
+            ..AwsConfig::default()
+        };
+        let aws = Aws::new(
+            Account::default(),
+            clock,
+            SharedRng::seeded(options.seed),
+            &config,
+        );
+        let short = rng.random_bool(plan.interference.short_machine_timeout);
+        let stack = Stack::new(
+            &aws.account,
+            StackOptions {
+                max_jobs: workload.max_jobs,
+                policy: Policy::Default.text(),
+                machine_timeout: short.then(|| Duration::from_secs(rng.random_range(600..7200))),
+                ..StackOptions::default()
+            },
+        );
+        let steps = InProcess::new(&aws, &stack)?;
+        stack.deploy(&aws, |function| steps.code(function)).await?;
+        let now_ms = stage.now_ms();
+        stage.lock().truth.policies.push((now_ms, Policy::Default));
+        let people = People::new(stage.clone(), &aws, &stack, &steps);
+        Ok(Self {
+            options,
+            plan,
+            aws,
+            stage,
+            people,
+            max_jobs: workload.max_jobs,
+        })
+    }
+
+    /// The faults begin, the workload is done, the faults end, all becomes quiet, and is checked.
+    async fn play(&mut self, workload: Workload) -> anyhow::Result<()> {
+        let mut rng = stream(self.options.seed, 4);
+        let last = workload
+            .actions
+            .last()
+            .map_or(Duration::ZERO, |(at, _)| *at);
+        let until = last + Duration::from_secs(rng.random_range(0..3600));
+        self.let_loose(until, &mut rng);
+        let began = tokio::time::Instant::now();
+        for (at, action) in workload.actions {
+            while began.elapsed() < at {
+                let next = LOOK_EVERY.min(at - began.elapsed());
+                tokio::time::sleep(next).await;
+                self.sample();
+            }
+            if self.stage.is_broken() {
+                return Ok(());
+            }
+            if let Action::MaxJobs(max_jobs) = action {
+                self.max_jobs = self.max_jobs.max(max_jobs);
+            }
+            self.people.act(action).await?;
+        }
+        while began.elapsed() < until && !self.stage.is_broken() {
+            tokio::time::sleep(LOOK_EVERY).await;
+            self.sample();
+        }
+        self.calm().await?;
+        self.settle().await?;
+        if !self.stage.is_broken() {
+            let checks = checks::Checks {
+                stage: &self.stage,
+                aws: &self.aws,
+                people: &self.people,
+                level: self.options.level,
+                max_jobs: self.max_jobs,
+            };
+            checks.all().await?;
+        }
+        Ok(())
+    }
+
+    fn let_loose(&self, until: Duration, rng: &mut ChaCha8Rng) {
+        let plan = &self.plan;
+        self.aws.sns.set_faults(plan.messages);
+        self.aws.events.set_faults(plan.events);
+        self.aws.sfn.set_faults(plan.lags);
+        self.aws
+            .rekognition
+            .set_faults(jobs(plan, self.options.videos, rng));
+        let until_ms = u64::try_from(until.as_millis()).unwrap_or(u64::MAX);
+        let services = ["s3", "states", "rekognition", "sns"];
+        let storms = (0..plan.storms)
+            .map(|_| {
+                let from_ms = rng.random_range(0..=until_ms);
+                Storm {
+                    service: services[rng.random_range(0..services.len())],
+                    from_ms,
+                    to_ms: from_ms + rng.random_range(0..1_800_000),
+                }
+            })
+            .collect();
+        self.people.steps.faults().follow(Chaos {
+            stage: self.stage.clone(),
+            aws: self.aws.clone(),
+            plan: plan.clone(),
+            storms,
+            rng: stream(self.options.seed, 5),
+            tokens: BTreeMap::new(),
+            until_ms,
+        });
+    }
+
+    /// Nothing goes wrong any more, and the operator mends what people broke.
+    async fn calm(&mut self) -> anyhow::Result<()> {
+        self.stage
+            .note(format_args!("nothing goes wrong from here on"));
+        self.aws.sns.set_faults(DeliveryFaults::default());
+        self.aws.events.set_faults(DeliveryFaults::default());
+        self.aws.sfn.set_faults(sfn::Faults::default());
+        self.aws
+            .rekognition
+            .set_faults(rekognition::Faults::default());
+        self.people.set_schedules(true);
+        let policy = self.stage.lock().truth.policies.last().copied();
+        if policy.is_some_and(|(_, policy)| policy == Policy::Unusable) {
+            self.people.put_policy(Policy::Default).await?;
+        }
+        self.aws.rekognition.set_max_open_jobs(20);
+        if self.people.stack.options.max_jobs == 0 {
+            self.people.set_max_jobs(1)?;
+        }
+        self.sweep()
+    }
+
+    /// The operator asks for a sweep, which brings lost upload events back.
+    fn sweep(&self) -> anyhow::Result<()> {
+        let reconciler = self.people.stack.function_arn(Function::Reconciler);
+        let command = Bytes::from_static(br#"{"sweep": {}}"#);
+        self.aws.lambda.invoke_async(&reconciler, command)?;
+        Ok(())
+    }
+
+    /// Waits until every execution has ended and nothing is left in the ledger.
+    async fn settle(&mut self) -> anyhow::Result<()> {
+        let began = tokio::time::Instant::now();
+        let bound = RECOVERY_MAX + self.backlog();
+        while !self.stage.is_broken() {
+            tokio::time::sleep(LOOK_EVERY).await;
+            self.sample();
+            let open = self.open_work().await?;
+            if open.is_empty() {
+                return Ok(());
+            }
+            if began.elapsed() > bound {
+                let some: Vec<_> = open.iter().take(10).cloned().collect();
+                self.stage.broken(format!(
+                    "not settled {bound:?} after the last fault: {}",
+                    some.join(", ")
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    /// How long the jobs of all that has not ended take one after the other in the slots, if each is scanned twice.
+    fn backlog(&self) -> Duration {
+        let inner = self.stage.lock();
+        let jobs = inner
+            .truth
+            .versions
+            .iter()
+            .filter(|version| !version.has_ended())
+            .map(|version| Duration::from_millis(version.file.duration_ms));
+        let (mut sum, mut longest) = (Duration::ZERO, Duration::ZERO);
+        for job in jobs {
+            sum += job;
+            longest = longest.max(job);
+        }
+        sum / self.people.stack.options.max_jobs.max(1) + 2 * longest
+    }
+
+    /// What is not settled yet.
+    async fn open_work(&self) -> anyhow::Result<BTreeSet<String>> {
+        let mut open: BTreeSet<String> = {
+            let inner = self.stage.lock();
+            let versions = inner.truth.versions.iter();
+            versions
+                .filter(|version| {
+                    !version.has_ended()
+                        && (version.must_have_execution() || !version.statuses.is_empty())
+                })
+                .map(|version| format!("execution {}", version.execution))
+                .collect()
+        };
+        if open.is_empty() {
+            let keys = checks::keys(&self.people.s3, &self.people.stack.ledger_bucket).await?;
+            open.extend(keys.into_iter().filter(|key| {
+                key.starts_with("slots/") || key.starts_with("jobs/") || key == "sweep.json"
+            }));
+        }
+        Ok(open)
+    }
+
+    fn sample(&self) {
+        let running = self.aws.sfn.execution_count(sfn::ExecutionStatus::Running);
+        let (open_jobs, _) = self.aws.rekognition.open_jobs();
+        let elapsed_ms = self.stage.elapsed_ms();
+        let settled = self.aws.sfn.executions_started() - running;
+        self.stage.lock().samples.push(Sample {
+            elapsed_ms,
+            backlog: running.saturating_sub(open_jobs),
+            open_jobs,
+            settled,
+        });
+    }
+
+    fn outcome(self) -> Outcome {
+        let functions = self.aws.lambda.stats().functions;
+        let invocations = functions.values().map(|stats| stats.invocations).sum();
+        let service_calls = self.aws.calls().values().sum();
+        let simulated = Duration::from_millis(self.stage.elapsed_ms());
+        let mut inner = self.stage.lock();
+        let ends = inner.truth.ends.clone();
+        Outcome {
+            options: self.options,
+            broken: std::mem::take(&mut inner.broken),
+            history: std::mem::replace(&mut inner.history, History::new(false)),
+            faults: std::mem::take(&mut inner.faults),
+            ends,
+            service_calls,
+            invocations,
+            simulated,
+            recovery: Duration::ZERO,
+            samples: std::mem::take(&mut inner.samples),
+        }
+    }
+}
+
+/// Which jobs fail, and of which the end is told how often.
+fn jobs(plan: &Plan, videos: usize, rng: &mut ChaCha8Rng) -> rekognition::Faults {
+    let count = (videos * JOBS_DRAWN_PER_VIDEO) as u64;
+    let mut drawn = |probability: f64| -> BTreeSet<u64> {
+        (1..=count)
+            .filter(|_| probability > 0.0 && rng.random_bool(probability))
+            .collect()
+    };
+    rekognition::Faults {
+        fail_jobs: drawn(plan.jobs.failed),
+        lose_notifications: drawn(plan.jobs.untold),
+        repeat_notifications: drawn(plan.jobs.told_twice),
+        page_rows_max: plan.jobs.page_rows_max,
+    }
+}

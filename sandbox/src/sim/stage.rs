@@ -1,0 +1,180 @@
+//! What all parts of a run share: its history, what is true, what goes wrong, and what was found to be broken.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use super::history::History;
+use super::truth::{Job, Truth};
+use crate::clock::Clock;
+use crate::journal::{Entry, Journal};
+
+/// Shared by the run and by everything that reports to it.
+#[derive(Clone)]
+pub(super) struct Stage {
+    clock: Clock,
+    began_ms: i64,
+    inner: Arc<Mutex<Inner>>,
+}
+
+pub(super) struct Inner {
+    pub(super) history: History,
+    pub(super) truth: Truth,
+    /// What went wrong, by kind, how often.
+    pub(super) faults: BTreeMap<String, u64>,
+    /// Invariants that do not hold.
+    pub(super) broken: Vec<String>,
+    /// Moments of the plot.
+    pub(super) samples: Vec<Sample>,
+}
+
+/// What is going on at a moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Sample {
+    /// Since the beginning.
+    pub elapsed_ms: u64,
+    /// Executions that run and have no job open.
+    pub backlog: usize,
+    /// Jobs open.
+    pub open_jobs: usize,
+    /// Videos whose execution has ended.
+    pub settled: usize,
+}
+
+impl Stage {
+    pub(super) fn new(clock: Clock, keep_all: bool) -> Self {
+        Self {
+            began_ms: clock.now_ms(),
+            clock,
+            inner: Arc::new(Mutex::new(Inner {
+                history: History::new(keep_all),
+                truth: Truth::default(),
+                faults: BTreeMap::new(),
+                broken: Vec::new(),
+                samples: Vec::new(),
+            })),
+        }
+    }
+
+    pub(super) fn now_ms(&self) -> i64 {
+        self.clock.now_ms()
+    }
+
+    pub(super) fn elapsed_ms(&self) -> u64 {
+        u64::try_from(self.clock.now_ms() - self.began_ms).unwrap_or_default()
+    }
+
+    /// Adds a line to the history.
+    pub(super) fn note(&self, what: std::fmt::Arguments<'_>) {
+        let elapsed_ms = self.elapsed_ms();
+        self.lock().history.note(elapsed_ms, what);
+    }
+
+    /// Adds a line about something that goes wrong, and counts it.
+    pub(super) fn fault(&self, kind: &str, what: std::fmt::Arguments<'_>) {
+        let elapsed_ms = self.elapsed_ms();
+        let mut inner = self.lock();
+        *inner.faults.entry(kind.to_owned()).or_default() += 1;
+        inner.history.note(elapsed_ms, what);
+    }
+
+    /// An invariant does not hold.
+    pub(super) fn broken(&self, what: String) {
+        let elapsed_ms = self.elapsed_ms();
+        let mut inner = self.lock();
+        inner
+            .history
+            .note(elapsed_ms, format_args!("BROKEN {what}"));
+        inner.broken.push(what);
+    }
+
+    pub(super) fn is_broken(&self) -> bool {
+        !self.lock().broken.is_empty()
+    }
+
+    pub(super) fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A journal of the services that writes into the history and into what is true.
+    pub(super) fn journal(&self) -> Journal {
+        let stage = self.clone();
+        Journal::new(move |entry| stage.read(entry))
+    }
+
+    fn read(&self, entry: &Entry<'_>) {
+        let now_ms = self.now_ms();
+        match entry {
+            Entry::Delivery {
+                source,
+                target,
+                after,
+            } => self.delivery(last(source), last(target), after),
+            Entry::JobStarted {
+                number,
+                tag,
+                version_id,
+                ..
+            } => {
+                self.note(format_args!("job {number} of {tag} starts"));
+                let mut inner = self.lock();
+                let truth = &mut inner.truth;
+                let job = Job {
+                    ended: None,
+                    number: *number,
+                };
+                truth.job_started(tag, job);
+                let scans_own_version = truth
+                    .of_execution(tag)
+                    .is_some_and(|version| version.version_id == *version_id);
+                drop(inner);
+                if !scans_own_version {
+                    self.broken(format!("job {number} of {tag} scans version {version_id}"));
+                }
+            }
+            Entry::JobEnded {
+                number,
+                tag,
+                succeeded,
+                told,
+            } => {
+                let how = if *succeeded { "succeeds" } else { "fails" };
+                self.note(format_args!(
+                    "job {number} of {tag} {how}, told {told} times"
+                ));
+                self.lock().truth.job_ended(*number, now_ms, *succeeded);
+            }
+            Entry::Execution { arn, status } => {
+                let execution = last(arn);
+                self.note(format_args!("execution {execution} {}", status.as_str()));
+                if let Some(version) = self.lock().truth.of_execution(execution) {
+                    version.statuses.push((now_ms, *status));
+                }
+            }
+        }
+    }
+
+    fn delivery(&self, source: &str, target: &str, after: &[Duration]) {
+        match after {
+            [] => self.fault(
+                "message lost",
+                format_args!("message {source} to {target} is lost"),
+            ),
+            [once] => {
+                self.note(format_args!(
+                    "message {source} to {target} in {} ms",
+                    once.as_millis()
+                ));
+            }
+            more => self.fault(
+                "message repeated",
+                format_args!("message {source} to {target} comes {} times", more.len()),
+            ),
+        }
+    }
+}
+
+/// The last part of an ARN.
+pub(super) fn last(arn: &str) -> &str {
+    arn.rsplit(':').next().unwrap_or(arn)
+}

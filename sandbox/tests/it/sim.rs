@@ -1,0 +1,44 @@
+//! The simulation itself: one seed, one history, and what it must find.
+
+use sandbox::sim::{Level, Options, Outcome, run};
+
+fn run_with(seed: u64, videos: usize, level: Level) -> Outcome {
+    run(Options {
+        seed,
+        videos,
+        level,
+        keep_history: true,
+    })
+    .unwrap()
+}
+
+/// The histories of two runs, compared line by line for the message.
+#[track_caller]
+fn assert_same(one: &Outcome, other: &Outcome) {
+    let seed = one.options.seed;
+    for (number, (a, b)) in one.history.lines().zip(other.history.lines()).enumerate() {
+        assert_eq!(a, b, "seed {seed}, line {number}");
+    }
+    assert_eq!(one.history.count(), other.history.count(), "seed {seed}");
+    assert_eq!(one.history.digest(), other.history.digest(), "seed {seed}");
+}
+
+#[test]
+fn one_seed_has_one_history() {
+    for (seed, level) in [(1, Level::None), (2, Level::Usual), (3, Level::Hostile)] {
+        assert_same(&run_with(seed, 8, level), &run_with(seed, 8, level));
+    }
+}
+
+#[test]
+fn another_seed_has_another_history() {
+    let [one, other] = [4, 5].map(|seed| run_with(seed, 5, Level::None).history.digest());
+    assert_ne!(one, other);
+}
+
+#[test]
+fn without_faults_all_is_as_it_should_be() {
+    let outcome = run_with(6, 10, Level::None);
+    assert_eq!(outcome.broken, [""; 0]);
+    assert!(outcome.ends.contains_key("SUCCEEDED"), "{:?}", outcome.ends);
+}
