@@ -30,7 +30,7 @@ struct Statement {
     action: OneOrMany,
     resource: OneOrMany,
     #[serde(default, deserialize_with = "one_condition")]
-    condition: Option<(Operator, String, BTreeSet<String>)>,
+    condition: Option<Conditions>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -44,6 +44,9 @@ enum OneOrMany {
     One(String),
     Many(BTreeSet<String>),
 }
+
+/// Operator and key of a statement's condition, and the values of which one must fit.
+type Conditions = (Operator, String, BTreeSet<String>);
 
 /// How a condition compares.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
@@ -179,7 +182,7 @@ impl OneOrMany {
 /// Reads `{"<operator>": {"<key>": "<value>"}}` or the same with a list of values: one operator and one key.
 fn one_condition<'de, D: serde::Deserializer<'de>>(
     deserializer: D,
-) -> Result<Option<(Operator, String, BTreeSet<String>)>, D::Error> {
+) -> Result<Option<Conditions>, D::Error> {
     use serde::de::Error as _;
     let given = BTreeMap::<Operator, BTreeMap<String, OneOrMany>>::deserialize(deserializer)?;
     let mut pairs = given.into_iter().flat_map(|(operator, keys)| {

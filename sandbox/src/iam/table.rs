@@ -67,7 +67,7 @@ pub enum TableError {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct File {
+struct Document {
     row: Vec<Row>,
 }
 
@@ -80,12 +80,12 @@ impl Table {
         text: &str,
         fill: impl Fn(&str) -> Result<String, E>,
     ) -> Result<Self, E> {
-        let file: File = toml::from_str(text).map_err(TableError::from)?;
+        let document: Document = toml::from_str(text).map_err(TableError::from)?;
         let mut table = Self {
             rows: Vec::new(),
             by_call: BTreeMap::new(),
         };
-        for mut row in file.row.iter().flat_map(Row::expand) {
+        for mut row in document.row.iter().flat_map(Row::expand) {
             row.resource = fill(&row.resource)?;
             if row.arn.is_none() && row.resource != "*" {
                 let call = row.calls.first().cloned().unwrap_or_default();

@@ -10,6 +10,7 @@ mod crashes;
 mod e2e;
 mod events;
 mod gate;
+mod iam;
 mod idle;
 mod lambda;
 mod permissions;
