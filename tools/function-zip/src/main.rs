@@ -1,21 +1,66 @@
-//! Zips programs as they are deployed (`bootstrap`, mode 0755, deflated) and fails if a zip weighs too much.
+//! The zips that functions are deployed from: one writer for the deployment and for the check of what they weigh.
 //!
 //! A cold start downloads the zip and reads the program from a disk that has never seen it, so bytes are time.
 
-use std::io::{Cursor, Write as _};
-use std::path::PathBuf;
+mod writer;
+
+use std::fs;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use anyhow::Context as _;
-use zip::ZipWriter;
-use zip::write::SimpleFileOptions;
+use anyhow::{Context as _, ensure};
+use clap::{Parser, Subcommand};
 
 /// The most bytes that a zip may have.
 const ZIP_BYTES_MAX: usize = 2_500_000;
 
+/// The zips that functions are deployed from: one entry `bootstrap`, mode 0755, the same bytes for the same program.
+#[derive(Debug, Parser)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Writes the zip of a program, unless it is too large.
+    Write {
+        /// The program, built for Lambda.
+        program: PathBuf,
+        /// Where its zip goes.
+        zip: PathBuf,
+    },
+    /// Prints what the zips of programs weigh; exit code 1 if one is too large.
+    Weigh {
+        /// The programs.
+        #[arg(required = true)]
+        programs: Vec<PathBuf>,
+    },
+}
+
 fn main() -> anyhow::Result<ExitCode> {
-    let programs: Vec<PathBuf> = std::env::args_os().skip(1).map(PathBuf::from).collect();
-    anyhow::ensure!(!programs.is_empty(), "usage: sizes PROGRAM...");
+    match Arguments::parse().command {
+        Command::Write { program, zip } => {
+            write(&program, &zip, ZIP_BYTES_MAX)?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Weigh { programs } => weigh(&programs),
+    }
+}
+
+fn write(program: &Path, zip: &Path, bytes_max: usize) -> anyhow::Result<()> {
+    let bytes = writer::zip_of(&read(program)?)?;
+    ensure!(
+        bytes.len() <= bytes_max,
+        "the zip of {} has {} bytes and may have {bytes_max}: a cold start pays for each; `just sizes` shows all functions",
+        program.display(),
+        bytes.len(),
+    );
+    fs::write(zip, bytes).with_context(|| format!("{} cannot be written", zip.display()))
+}
+
+fn weigh(programs: &[PathBuf]) -> anyhow::Result<ExitCode> {
     let mut out = std::io::stdout();
     let mut all_fit = true;
     writeln!(
@@ -23,14 +68,17 @@ fn main() -> anyhow::Result<ExitCode> {
         "| program | bytes | zip bytes | |\n|---|---:|---:|---|"
     )?;
     for path in programs {
-        let program = std::fs::read(&path)
-            .with_context(|| format!("{} cannot be read: build it first", path.display()))?;
-        let zipped = zip_of(&program)?.len();
-        let fits = zipped <= ZIP_BYTES_MAX;
+        let program = read(path)?;
+        let zip_bytes = writer::zip_of(&program)?.len();
+        let fits = zip_bytes <= ZIP_BYTES_MAX;
         all_fit &= fits;
         let name = path.file_name().unwrap_or_default().to_string_lossy();
         let verdict = if fits { "" } else { "too large" };
-        writeln!(out, "| {name} | {} | {zipped} | {verdict} |", program.len())?;
+        writeln!(
+            out,
+            "| {name} | {} | {zip_bytes} | {verdict} |",
+            program.len()
+        )?;
     }
     writeln!(out, "\nAt most {ZIP_BYTES_MAX} bytes a zip.")?;
     Ok(if all_fit {
@@ -40,12 +88,30 @@ fn main() -> anyhow::Result<ExitCode> {
     })
 }
 
-fn zip_of(program: &[u8]) -> anyhow::Result<Vec<u8>> {
-    let mut zip = ZipWriter::new(Cursor::new(Vec::new()));
-    zip.start_file(
-        "bootstrap",
-        SimpleFileOptions::default().unix_permissions(0o755),
-    )?;
-    zip.write_all(program)?;
-    Ok(zip.finish()?.into_inner())
+fn read(program: &Path) -> anyhow::Result<Vec<u8>> {
+    fs::read(program)
+        .with_context(|| format!("{} cannot be read: build it first", program.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_zip_over_the_limit_is_refused_and_not_written() {
+        let folder = tempfile::tempdir().unwrap();
+        let (program, zip) = (folder.path().join("program"), folder.path().join("a.zip"));
+        fs::write(&program, "a program").unwrap();
+        let error = write(&program, &zip, 100).unwrap_err().to_string();
+        assert!(error.contains("and may have 100"), "{error}");
+        assert!(!zip.exists());
+        write(&program, &zip, 200).unwrap();
+        assert!(zip.exists());
+    }
+
+    #[test]
+    fn a_missing_program_is_named() {
+        let error = write(Path::new("no/such"), Path::new("a.zip"), 100).unwrap_err();
+        assert!(error.to_string().starts_with("no/such cannot be read"));
+    }
 }
