@@ -120,7 +120,7 @@ bench *arguments: _ship
 # What the functions' zips weigh, against their bar.
 [group('measure')]
 sizes: _ship
-    cargo run --locked -p sizes -- target/ship/{ingest-trigger,activity-worker,moderation-callback,reconciler}
+    cargo run --release --locked -p function-zip -- weigh target/ship/{ingest-trigger,activity-worker,moderation-callback,reconciler}
 
 # The functions, and the bare one, as they ship (fat LTO takes minutes), for this machine's processor.
 _ship:

@@ -15,6 +15,7 @@ use super::stage::Stage;
 use super::truth::{Truth, Version};
 use crate::aws::Aws;
 use crate::sfn::TOKEN_CANARY;
+use crate::stack::permissions::Principal;
 
 /// What is looked at.
 pub(super) struct Checks<'a> {
@@ -46,6 +47,7 @@ impl Checks<'_> {
         }
         self.check_approved(&versions, &published).await?;
         self.check_jobs();
+        self.check_permissions();
         self.check_secrets().await?;
         Ok(())
     }
@@ -263,6 +265,17 @@ impl Checks<'_> {
                 "{peak} jobs were open at once, {} were allowed",
                 self.max_jobs
             ));
+        }
+    }
+
+    /// The deployed policies suffice, whatever goes wrong.
+    fn check_permissions(&self) {
+        for principal in Principal::ALL {
+            let role = self.aws.iam.role(&self.people.stack.role_arn(principal));
+            for refused in role.iter().flat_map(|role| role.refused()) {
+                let name = principal.name();
+                self.stage.broken(format!("{name} was refused {refused}"));
+            }
         }
     }
 

@@ -7,6 +7,7 @@ use aws_sdk_sfn::operation::describe_execution::DescribeExecutionOutput;
 use aws_sdk_sfn::types::ExecutionStatus;
 use sandbox::aws::{Aws, AwsConfig};
 use sandbox::stack::in_process::InProcess;
+use sandbox::stack::permissions::Principal;
 use sandbox::stack::{Stack, StackOptions};
 use serde_json::Value;
 use workflow::names;
@@ -95,8 +96,18 @@ impl World {
 
     /// Waits until an execution has ended.
     pub(crate) async fn ended(&self, uploaded: &Uploaded) -> DescribeExecutionOutput {
+        self.ended_within(uploaded, PATIENCE).await
+    }
+
+    /// As [`Self::ended`], for another time at most.
+    pub(crate) async fn ended_within(
+        &self,
+        uploaded: &Uploaded,
+        patience: Duration,
+    ) -> DescribeExecutionOutput {
         let waiting = async {
             loop {
+                self.assert_nothing_was_refused();
                 match self.describe(uploaded).await {
                     Some(described) if described.status != ExecutionStatus::Running => {
                         return described;
@@ -105,7 +116,7 @@ impl World {
                 }
             }
         };
-        match tokio::time::timeout(PATIENCE, waiting).await {
+        match tokio::time::timeout(patience, waiting).await {
             Ok(described) => described,
             Err(elapsed) => panic!(
                 "{uploaded:?} has not ended ({elapsed}); the ledger holds {:?}",
@@ -179,6 +190,15 @@ impl World {
             .collect()
     }
 
+    /// No principal was denied a call: what is retried is not to hide it.
+    fn assert_nothing_was_refused(&self) {
+        for principal in Principal::ALL {
+            let role = self.aws.iam.role(&self.stack.role_arn(principal));
+            let refused = role.unwrap().refused();
+            assert!(refused.is_empty(), "{principal:?} was refused: {refused:?}");
+        }
+    }
+
     /// Slots and records that the ledger holds: none once all is settled.
     pub(crate) async fn open_work(&self) -> Vec<String> {
         let keys = self.keys(&self.stack.ledger_bucket).await;
@@ -190,6 +210,7 @@ impl World {
     /// Waits until nothing is left to do for anything.
     pub(crate) async fn quiet(&self) {
         for _ in 0..400 {
+            self.assert_nothing_was_refused();
             if self.open_work().await.is_empty() {
                 return;
             }

@@ -108,6 +108,16 @@ pub enum Edit {
     Leave,
 }
 
+/// What must be there for a write to happen.
+enum Condition<'a> {
+    /// Anything.
+    None,
+    /// Nothing.
+    Absent,
+    /// Exactly the state of this ETag.
+    Is(&'a str),
+}
+
 /// The ledger bucket.
 #[derive(Debug, Clone)]
 pub struct Ledger {
@@ -239,23 +249,16 @@ impl Ledger {
             key: key.to_owned(),
             reason: error.to_string(),
         })?;
-        let mut put = self.s3.put_object().bucket(&self.bucket).key(key);
-        put = put
-            .content_type("application/json")
-            .body(ByteStream::from(bytes));
-        put = match etag {
-            Some(etag) => put.if_match(etag),
-            None => put.if_none_match("*"),
-        };
-        let error = match put.send().await {
-            Ok(output) => {
+        let condition = etag.map_or(Condition::Absent, Condition::Is);
+        let error = match self.send(key, bytes, "application/json", condition).await {
+            Ok(etag) => {
                 return Ok(Swap::Done(Stored {
                     key: key.to_owned(),
                     value,
-                    etag: output.e_tag.unwrap_or_default(),
+                    etag,
                 }));
             }
-            Err(error) => CallError::new(Operation::LedgerPut, &error),
+            Err(error) => error,
         };
         // A conflict, an absent predecessor or a lost response: only what is there now tells who won.
         match error.disposition {
@@ -281,25 +284,13 @@ impl Ledger {
         content_type: &str,
         etag: Option<&str>,
     ) -> Result<Swap<()>, LedgerError> {
-        let put = self
-            .s3
-            .put_object()
-            .bucket(&self.bucket)
-            .key(key)
-            .content_type(content_type);
-        let put = match etag {
-            Some(etag) => put.if_match(etag),
-            None => put.if_none_match("*"),
-        };
-        match put.body(ByteStream::from(bytes)).send().await {
+        let condition = etag.map_or(Condition::Absent, Condition::Is);
+        match self.send(key, bytes, content_type, condition).await {
             Ok(_) => Ok(Swap::Done(())),
-            Err(error) => {
-                let error = CallError::new(Operation::LedgerPut, &error);
-                match error.disposition {
-                    Disposition::Conflict | Disposition::Absent => Ok(Swap::Lost),
-                    _ => Err(error.into()),
-                }
-            }
+            Err(error) => match error.disposition {
+                Disposition::Conflict | Disposition::Absent => Ok(Swap::Lost),
+                _ => Err(error.into()),
+            },
         }
     }
 
@@ -313,17 +304,34 @@ impl Ledger {
         bytes: Vec<u8>,
         content_type: &str,
     ) -> Result<(), LedgerError> {
+        self.send(key, bytes, content_type, Condition::None).await?;
+        Ok(())
+    }
+
+    /// The one PutObject of the ledger; returns the new ETag.
+    async fn send(
+        &self,
+        key: &str,
+        bytes: Vec<u8>,
+        content_type: &str,
+        condition: Condition<'_>,
+    ) -> Result<String, CallError> {
         let put = self
             .s3
             .put_object()
             .bucket(&self.bucket)
             .key(key)
-            .content_type(content_type);
-        put.body(ByteStream::from(bytes))
-            .send()
-            .await
-            .map(|_| ())
-            .map_err(|error| CallError::new(Operation::LedgerPut, &error).into())
+            .content_type(content_type)
+            .body(ByteStream::from(bytes));
+        let put = match condition {
+            Condition::None => put,
+            Condition::Absent => put.if_none_match("*"),
+            Condition::Is(etag) => put.if_match(etag),
+        };
+        match put.send().await {
+            Ok(output) => Ok(output.e_tag.unwrap_or_default()),
+            Err(error) => Err(CallError::new(Operation::LedgerPut, &error)),
+        }
     }
 
     /// Deletes exactly the state that was stored.
