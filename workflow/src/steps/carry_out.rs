@@ -50,28 +50,36 @@ pub(crate) async fn carry_out(work: &mut Work<'_>) -> Result<CarriedOut, StepErr
         }
     }
     report::write(work, None).await?;
-    if judged.outcome == Outcome::Rejected {
-        tag_raw(work).await;
+    match judged.outcome {
+        Outcome::Approved => tag_raw(work, "approved").await,
+        Outcome::Rejected => tag_raw(work, "rejected").await,
+        Outcome::Unsupported | Outcome::Failed(_) => {}
     }
     answer(work, &judged).await
 }
 
-/// Marks the raw version as rejected. Best effort: the user's own tags stay, and nothing waits for it.
-async fn tag_raw(work: &Work<'_>) {
+/// Marks the raw version with its verdict, which the bucket's lifecycle rules go by. Best effort: the user's own tags stay, and
+/// nothing waits for it.
+async fn tag_raw(work: &Work<'_>, verdict: &str) {
     let video = &work.record().video;
-    if let Err(error) = merge_tag(work.gate, &video.key, &video.version_id).await {
-        tracing::warn!(object_key = video.key, %error, "rejected version not tagged");
+    if let Err(error) = merge_tag(work.gate, &video.key, &video.version_id, verdict).await {
+        tracing::warn!(object_key = video.key, verdict, %error, "raw version not tagged");
     }
 }
 
-async fn merge_tag(gate: &Gate, key: &str, version_id: &str) -> Result<(), CallError> {
+async fn merge_tag(
+    gate: &Gate,
+    key: &str,
+    version_id: &str,
+    verdict: &str,
+) -> Result<(), CallError> {
     let name = format!("{TAG_PREFIX}verdict");
     let mut tags = version_tags(gate, key, version_id).await?;
     tags.retain(|(other, _)| *other != name);
     if tags.len() >= TAGS_MAX {
         return Ok(());
     }
-    tags.push((name, "rejected".to_owned()));
+    tags.push((name, verdict.to_owned()));
     let tags = tags
         .into_iter()
         .filter_map(|(name, value)| Tag::builder().key(name).value(value).build().ok());

@@ -297,7 +297,7 @@ run "takes_the_least_of_everything" {
     oldest_job_alarm_hours  = 1
     queue_wait_alarm_hours  = 1
     log_retention_days      = 1
-    retention_days          = { rejected_raw = 1, raw = 15, replaced_approved = 1, reports = 90, access_logs = 1 }
+    retention_days          = { rejected_raw = 1, approved_raw = 1, raw = 15, replaced_approved = 1, reports = 90, access_logs = 1 }
     reserved_concurrency    = { reconciler = 1 }
   }
 }
