@@ -112,9 +112,9 @@ sweep *options:
 logs *options:
     @deploy/logs.sh "$@"
 
-# Cold starts and memory of the functions as they ship, side by side with bare ones, against their bars.
+# Cold starts and memory of the functions as they ship, side by side with others, against their bars.
 [group('measure')]
-bench *arguments: _ship
+bench *arguments: (_ship "-p bare -p system-allocator")
     cargo run --release --locked -p bench -- {{ arguments }}
 
 # What the functions' zips weigh, against their bar.
@@ -122,6 +122,6 @@ bench *arguments: _ship
 sizes: _ship
     cargo run --release --locked -p function-zip -- weigh target/ship/{ingest-trigger,activity-worker,moderation-callback,reconciler}
 
-# The functions, and the bare one, as they ship (fat LTO takes minutes), for this machine's processor.
-_ship:
-    cargo build --profile ship --locked -p bare -p ingest-trigger -p activity-worker -p moderation-callback -p reconciler
+# The functions as they ship (fat LTO takes minutes), for this machine's processor.
+_ship *others:
+    cargo build --profile ship --locked -p ingest-trigger -p activity-worker -p moderation-callback -p reconciler {{ others }}

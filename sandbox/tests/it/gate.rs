@@ -234,9 +234,7 @@ async fn an_overwrite_after_the_scan_began_is_not_published_for_it() {
     let world = World::new().await;
     let clean = sample(CLEAN);
     let first = world.upload("swap.mp4", clean.clone(), None).await;
-    while world.aws.rekognition.open_jobs().0 == 0 {
-        world.pass(1).await;
-    }
+    world.job_open().await;
     let second = world
         .upload(
             "swap.mp4",
@@ -273,9 +271,7 @@ async fn a_takedown_stays() {
 async fn a_stopped_execution_is_not_published_and_its_end_is_reported() {
     let world = World::new().await;
     let clip = world.upload("stop.mp4", sample(CLEAN), None).await;
-    while world.aws.rekognition.open_jobs().0 == 0 {
-        world.pass(1).await;
-    }
+    world.job_open().await;
     let stop = world
         .sfn
         .stop_execution()

@@ -94,6 +94,17 @@ impl World {
             .ok()
     }
 
+    /// Waits until Rekognition looks at a video.
+    pub(crate) async fn job_open(&self) {
+        let waiting = async {
+            while self.aws.rekognition.open_jobs().0 == 0 {
+                self.pass(1).await;
+            }
+        };
+        let waited = tokio::time::timeout(PATIENCE, waiting).await;
+        waited.expect("a job is started");
+    }
+
     /// Waits until an execution has ended.
     pub(crate) async fn ended(&self, uploaded: &Uploaded) -> DescribeExecutionOutput {
         self.ended_within(uploaded, PATIENCE).await

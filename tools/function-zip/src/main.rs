@@ -2,6 +2,7 @@
 //!
 //! A cold start downloads the zip and reads the program from a disk that has never seen it, so bytes are time.
 
+mod unwind;
 mod writer;
 
 use std::fs;
@@ -15,7 +16,8 @@ use clap::{Parser, Subcommand};
 /// The most bytes that a zip may have.
 const ZIP_BYTES_MAX: usize = 2_500_000;
 
-/// The zips that functions are deployed from: one entry `bootstrap`, mode 0755, the same bytes for the same program.
+/// The zips that functions are deployed from: one entry `bootstrap`, mode 0755, the same bytes for the same program. Its tables
+/// for unwinding are blanked: what ships aborts on a panic.
 #[derive(Debug, Parser)]
 struct Arguments {
     #[command(subcommand)]
@@ -42,22 +44,22 @@ enum Command {
 fn main() -> anyhow::Result<ExitCode> {
     match Arguments::parse().command {
         Command::Write { program, zip } => {
-            write(&program, &zip, ZIP_BYTES_MAX)?;
+            save(&zip_of(&program)?, &zip, ZIP_BYTES_MAX)?;
             Ok(ExitCode::SUCCESS)
         }
         Command::Weigh { programs } => weigh(&programs),
     }
 }
 
-fn write(program: &Path, zip: &Path, bytes_max: usize) -> anyhow::Result<()> {
-    let bytes = writer::zip_of(&read(program)?)?;
+/// Writes a program's zip to its place, unless it is too large.
+fn save(zip: &[u8], path: &Path, bytes_max: usize) -> anyhow::Result<()> {
     ensure!(
-        bytes.len() <= bytes_max,
-        "the zip of {} has {} bytes and may have {bytes_max}: a cold start pays for each; `just sizes` shows all functions",
-        program.display(),
-        bytes.len(),
+        zip.len() <= bytes_max,
+        "{} would have {} bytes and may have {bytes_max}: a cold start pays for each; `just sizes` shows all functions",
+        path.display(),
+        zip.len(),
     );
-    fs::write(zip, bytes).with_context(|| format!("{} cannot be written", zip.display()))
+    fs::write(path, zip).with_context(|| format!("{} cannot be written", path.display()))
 }
 
 fn weigh(programs: &[PathBuf]) -> anyhow::Result<ExitCode> {
@@ -68,17 +70,13 @@ fn weigh(programs: &[PathBuf]) -> anyhow::Result<ExitCode> {
         "| program | bytes | zip bytes | |\n|---|---:|---:|---|"
     )?;
     for path in programs {
-        let program = read(path)?;
-        let zip_bytes = writer::zip_of(&program)?.len();
+        let zip_bytes = zip_of(path)?.len();
         let fits = zip_bytes <= ZIP_BYTES_MAX;
         all_fit &= fits;
         let name = path.file_name().unwrap_or_default().to_string_lossy();
         let verdict = if fits { "" } else { "too large" };
-        writeln!(
-            out,
-            "| {name} | {} | {zip_bytes} | {verdict} |",
-            program.len()
-        )?;
+        let bytes = fs::metadata(path)?.len();
+        writeln!(out, "| {name} | {bytes} | {zip_bytes} | {verdict} |")?;
     }
     writeln!(out, "\nAt most {ZIP_BYTES_MAX} bytes a zip.")?;
     Ok(if all_fit {
@@ -88,9 +86,13 @@ fn weigh(programs: &[PathBuf]) -> anyhow::Result<ExitCode> {
     })
 }
 
-fn read(program: &Path) -> anyhow::Result<Vec<u8>> {
-    fs::read(program)
-        .with_context(|| format!("{} cannot be read: build it first", program.display()))
+/// The zip of a program, without what it never reads.
+fn zip_of(path: &Path) -> anyhow::Result<Vec<u8>> {
+    let mut program = fs::read(path)
+        .with_context(|| format!("{} cannot be read: build it first", path.display()))?;
+    unwind::blank(&mut program)
+        .with_context(|| format!("{} cannot be deployed", path.display()))?;
+    Ok(writer::zip_of(&program)?)
 }
 
 #[cfg(test)]
@@ -100,18 +102,20 @@ mod tests {
     #[test]
     fn a_zip_over_the_limit_is_refused_and_not_written() {
         let folder = tempfile::tempdir().unwrap();
-        let (program, zip) = (folder.path().join("program"), folder.path().join("a.zip"));
-        fs::write(&program, "a program").unwrap();
-        let error = write(&program, &zip, 100).unwrap_err().to_string();
-        assert!(error.contains("and may have 100"), "{error}");
-        assert!(!zip.exists());
-        write(&program, &zip, 200).unwrap();
-        assert!(zip.exists());
+        let path = folder.path().join("bootstrap.zip");
+        let error = save(b"12345", &path, 4).unwrap_err().to_string();
+        assert!(
+            error.contains("would have 5 bytes and may have 4"),
+            "{error}"
+        );
+        assert!(!path.exists());
+        save(b"1234", &path, 4).unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"1234");
     }
 
     #[test]
-    fn a_missing_program_is_named() {
-        let error = write(Path::new("no/such"), Path::new("a.zip"), 100).unwrap_err();
+    fn a_program_that_is_not_there_is_named() {
+        let error = zip_of(Path::new("no/such")).unwrap_err();
         assert!(error.to_string().starts_with("no/such cannot be read"));
     }
 }

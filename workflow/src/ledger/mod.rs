@@ -365,12 +365,15 @@ impl Ledger {
     /// Changes a document by compare-and-swap until it holds: `edit` is shown every state that comes up on the way.
     /// Returns the state after the edit, or None if there is no such document (any more).
     ///
+    /// The closure is not a parameter of type: each of some thirty edits would be compiled with its own copy of the loop and of
+    /// the calls below.
+    ///
     /// # Errors
     /// [`LedgerError`].
     pub async fn edit<T: Document + Clone>(
         &self,
         mut stored: Stored<T>,
-        mut edit: impl FnMut(&mut T) -> Edit,
+        edit: &mut (dyn FnMut(&mut T) -> Edit + Send),
     ) -> Result<Option<Stored<T>>, LedgerError> {
         for _ in 0..SWAPS_MAX {
             let mut next = stored.value.clone();

@@ -114,7 +114,7 @@ impl Ledger {
         };
         let mut lost = false;
         let bound = self
-            .edit(stored, |slot| {
+            .edit(stored, &mut |slot| {
                 lost = slot.claim != claim.claim
                     || slot
                         .execution

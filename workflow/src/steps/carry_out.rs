@@ -29,7 +29,7 @@ pub(crate) async fn carry_out(work: &mut Work<'_>) -> Result<CarriedOut, StepErr
         match publish::publish(work).await? {
             Publication::Done => {
                 let now_ms = work.gate.now_ms();
-                work.write(|record| {
+                work.write(&mut |record| {
                     record.times.published_ms.get_or_insert(now_ms);
                 })
                 .await?;
@@ -41,7 +41,7 @@ pub(crate) async fn carry_out(work: &mut Work<'_>) -> Result<CarriedOut, StepErr
                     "the video was deleted from the raw bucket before it could be published"
                         .to_owned();
                 let now_ms = work.gate.now_ms();
-                work.write(|record| {
+                work.write(&mut |record| {
                     record.judge(Outcome::Unsupported, cause.clone(), None, now_ms);
                 })
                 .await?;
@@ -114,7 +114,7 @@ async fn answer(work: &mut Work<'_>, judged: &Judged) -> Result<CarriedOut, Step
     match send(work, judged, &token.secret).await {
         Ok(()) => {
             let now_ms = work.gate.now_ms();
-            work.write(|record| {
+            work.write(&mut |record| {
                 record.phase = Phase::Sent;
                 record.detach(&token.secret);
                 record.times.sent_ms = Some(now_ms);
@@ -135,7 +135,7 @@ async fn answer(work: &mut Work<'_>, judged: &Judged) -> Result<CarriedOut, Step
                 metrics::counter!("StopsTooLate").increment(1);
             }
             // RUNNING: the retried task attaches. Closed: the reconciler reports and drops the record.
-            work.write(|record| {
+            work.write(&mut |record| {
                 record.detach(&token.secret);
             })
             .await?;

@@ -2,7 +2,7 @@
 //!
 //! An un-polled activity task is the backlog: nothing is polled for which no slot is free.
 
-use futures::future::join_all;
+use futures::future::{BoxFuture, join_all};
 
 use super::advance::advance;
 use super::backlog::{first_running, read_records, waiting, waits_for_slot};
@@ -28,7 +28,15 @@ pub struct Dispatched {
 ///
 /// # Errors
 /// [`StepError`] when the backlog cannot be seen. What fails for one execution is logged and left to the next tick.
-pub async fn dispatch(
+pub fn dispatch<'a>(
+    gate: &'a Gate,
+    deadline: Deadline,
+    trigger: &'a Trigger,
+) -> BoxFuture<'a, Result<Dispatched, StepError>> {
+    Box::pin(take_tasks(gate, deadline, trigger))
+}
+
+async fn take_tasks(
     gate: &Gate,
     deadline: Deadline,
     trigger: &Trigger,

@@ -55,7 +55,7 @@ pub(crate) async fn look(work: &mut Work<'_>) -> Result<Looked, StepError> {
     match state {
         JobState::Open => Ok(Looked::Open),
         JobState::Failed(message) => {
-            work.write(|record| {
+            work.write(&mut |record| {
                 if let Some(analysis) = record.analysis_mut() {
                     analysis.ended_ms = Some(now_ms);
                     analysis.status_message = Some(message.clone());
@@ -127,7 +127,7 @@ async fn judge(work: &mut Work<'_>) -> Result<(), StepError> {
     let cause = judgement.cause();
     let now_ms = work.gate.now_ms();
     let hash = policy.hash().to_owned();
-    work.write(|record| {
+    work.write(&mut |record| {
         if let Some(analysis) = record.analysis_mut() {
             analysis.ended_ms = Some(now_ms);
         }

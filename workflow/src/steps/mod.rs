@@ -3,6 +3,8 @@
 //! Data flows one way: ingest starts executions; dispatch sees what waits (`backlog`), claims `slots` and polls tasks into records
 //! (`poll`); `advance` does what a record's phase asks for (`start`, `look`, `carry_out`) under its lease; reconcile keeps
 //! tasks alive (`heartbeat`), finds whatever was left and calls the same.
+//!
+//! The ways in return boxed futures, so that this crate compiles what lies below and the functions' crates do not once more.
 
 mod advance;
 mod backlog;

@@ -188,7 +188,7 @@ async fn attach(
 ) -> Result<(), StepError> {
     let attached = gate
         .ledger
-        .edit(stored, |record| {
+        .edit(stored, &mut |record| {
             if record.attach(task.rank(), token.clone()) {
                 Edit::Write
             } else {

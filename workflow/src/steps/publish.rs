@@ -113,7 +113,7 @@ async fn repair(work: &mut Work<'_>, head: &Head) -> Result<Pass, StepError> {
         return Ok(Pass::Settled);
     };
     let now_ms = gate.now_ms();
-    work.write(|record| record.copying.note(false, now_ms))
+    work.write(&mut |record| record.copying.note(false, now_ms))
         .await?;
     let content_type = head.content_type.clone();
     match copy::copy(work, &source, content_type.as_deref()).await? {
@@ -141,7 +141,7 @@ async fn copy_own(
         }
     }
     let now_ms = gate.now_ms();
-    work.write(|record| record.copying.note(true, now_ms))
+    work.write(&mut |record| record.copying.note(true, now_ms))
         .await?;
     let content_type = work
         .record()

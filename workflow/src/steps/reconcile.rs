@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use futures::StreamExt as _;
+use futures::future::BoxFuture;
 
 use super::advance::{Progress, advance};
 use super::backlog::{read_records, running_page};
@@ -56,7 +57,11 @@ impl Reconciler {
     ///
     /// # Errors
     /// [`StepError`] when executions or records cannot be listed. What fails for one record is logged and left to the next tick.
-    pub async fn tick(&self, deadline: Deadline) -> Result<Reconciled, StepError> {
+    pub fn tick(&self, deadline: Deadline) -> BoxFuture<'_, Result<Reconciled, StepError>> {
+        Box::pin(self.look_after_all(deadline))
+    }
+
+    async fn look_after_all(&self, deadline: Deadline) -> Result<Reconciled, StepError> {
         let gate = &self.gate;
         let running = match running_page(gate, None).await {
             Ok(page) => page,
@@ -118,7 +123,16 @@ impl Reconciler {
     ///
     /// # Errors
     /// [`StepError`]; the hourly look at leftovers does what is left.
-    pub async fn closed_execution(
+    pub fn closed_execution<'a>(
+        &'a self,
+        deadline: Deadline,
+        execution_arn: &'a str,
+        name: &'a str,
+    ) -> BoxFuture<'a, Result<Reconciled, StepError>> {
+        Box::pin(self.close(deadline, execution_arn, name))
+    }
+
+    async fn close(
         &self,
         deadline: Deadline,
         execution_arn: &str,

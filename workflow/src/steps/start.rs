@@ -29,14 +29,14 @@ pub(crate) async fn start(work: &mut Work<'_>) -> Result<Started, StepError> {
         let Inspection { found, uploaded_ms } = preflight::inspect(work).await?;
         match found {
             Inspected::Acceptable(media) => {
-                work.write(|record| {
+                work.write(&mut |record| {
                     record.media = Some(media.clone());
                     record.times.uploaded_ms = uploaded_ms;
                 })
                 .await?;
             }
             Inspected::Unsupported(cause) => {
-                work.write(|record| record.times.uploaded_ms = uploaded_ms)
+                work.write(&mut |record| record.times.uploaded_ms = uploaded_ms)
                     .await?;
                 fix_unsupported(work, &cause).await?;
                 return Ok(Started::Advanced);
@@ -53,7 +53,7 @@ pub(crate) async fn start(work: &mut Work<'_>) -> Result<Started, StepError> {
         .await?
     {
         // Taken for stale and given to another: nothing was started with it.
-        work.write(|record| record.slot = None).await?;
+        work.write(&mut |record| record.slot = None).await?;
         return Ok(Started::Waiting);
     }
     send(work).await
@@ -67,7 +67,9 @@ async fn claim(work: &mut Work<'_>) -> Result<bool, StepError> {
     let Some(claim) = gate.ledger.claim_slot(&mut free, stale_ms).await? else {
         return Ok(false);
     };
-    let named = work.write(|record| record.slot = Some(claim.clone())).await;
+    let named = work
+        .write(&mut |record| record.slot = Some(claim.clone()))
+        .await;
     if let Err(error @ StepError::LeaseLost { .. }) = named {
         gate.ledger.release_slot(&claim).await?;
         return Err(error);
@@ -151,7 +153,7 @@ fn request(
 
 async fn running(work: &mut Work<'_>, job_id: String) -> Result<Started, StepError> {
     let now_ms = work.gate.now_ms();
-    work.write(|record| {
+    work.write(&mut |record| {
         record.phase = Phase::Running;
         record.attempts = 0;
         record.last_error = None;
@@ -173,7 +175,7 @@ async fn running(work: &mut Work<'_>, job_id: String) -> Result<Started, StepErr
 async fn fix_unsupported(work: &mut Work<'_>, cause: &str) -> Result<(), StepError> {
     work.give_slot_back().await?;
     let now_ms = work.gate.now_ms();
-    work.write(|record| record.judge(Outcome::Unsupported, cause.to_owned(), None, now_ms))
+    work.write(&mut |record| record.judge(Outcome::Unsupported, cause.to_owned(), None, now_ms))
         .await
 }
 
@@ -194,7 +196,7 @@ pub(crate) async fn rescan(
         );
         let outcome = Outcome::Failed(crate::contract::ErrorName::ModerationFailed);
         return work
-            .write(|record| record.judge(outcome, cause.clone(), None, now_ms))
+            .write(&mut |record| record.judge(outcome, cause.clone(), None, now_ms))
             .await;
     }
     let min_confidence_percent = work.gate.policy().await?.min_confidence_percent();
@@ -207,7 +209,8 @@ pub(crate) async fn rescan(
             min_confidence_percent,
         )
     };
-    work.write(|record| record.queue(analysis.clone())).await
+    work.write(&mut |record| record.queue(analysis.clone()))
+        .await
 }
 
 /// The first scan of a drive, with its parameters frozen as they are now.

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use aws_sdk_s3::types::EncodingType;
+use futures::future::BoxFuture;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -79,7 +80,15 @@ pub struct Swept {
 ///
 /// # Errors
 /// [`StepError`]; the cursor stays where it was, so the next sweep begins there.
-pub async fn begin(
+pub fn begin<'a>(
+    gate: &'a Gate,
+    deadline: Deadline,
+    command: &'a SweepCommand,
+) -> BoxFuture<'a, Result<Swept, StepError>> {
+    Box::pin(begin_over(gate, deadline, command))
+}
+
+async fn begin_over(
     gate: &Gate,
     deadline: Deadline,
     command: &SweepCommand,

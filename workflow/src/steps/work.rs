@@ -31,7 +31,7 @@ impl<'a> Work<'a> {
         let mut taken = false;
         let stored = gate
             .ledger
-            .edit(stored, |record| {
+            .edit(stored, &mut |record| {
                 taken = !record.is_leased(gate.now_ms());
                 if !taken {
                     return Edit::Leave;
@@ -86,13 +86,13 @@ impl<'a> Work<'a> {
     /// Changes the record, as long as the lease is one's own.
     pub(crate) async fn write(
         &mut self,
-        mut edit: impl FnMut(&mut Record),
+        edit: &mut (dyn FnMut(&mut Record) + Send),
     ) -> Result<(), StepError> {
         let mut lost = false;
         let stored = self
             .gate
             .ledger
-            .edit(self.stored.clone(), |record| {
+            .edit(self.stored.clone(), &mut |record| {
                 lost = record
                     .lease
                     .as_ref()
@@ -146,16 +146,16 @@ impl<'a> Work<'a> {
         let Some(claim) = self.record().slot.clone() else {
             return Ok(());
         };
-        self.write(|record| record.slot = None).await?;
+        self.write(&mut |record| record.slot = None).await?;
         Ok(self.gate.ledger.release_slot(&claim).await?)
     }
 
     /// Changes the record and gives the lease back with it.
     pub(crate) async fn finish(
         mut self,
-        mut edit: impl FnMut(&mut Record),
+        edit: &mut (dyn FnMut(&mut Record) + Send),
     ) -> Result<(), StepError> {
-        self.write(|record| {
+        self.write(&mut |record| {
             record.lease = None;
             edit(record);
         })
@@ -172,7 +172,7 @@ impl<'a> Work<'a> {
         };
         let waits = disposition == Some(Disposition::Throttled)
             || matches!(error, StepError::Policy(_) | StepError::PolicyMissing);
-        self.finish(|record| {
+        self.finish(&mut |record| {
             if waits {
                 record.attempts = record.attempts.saturating_sub(1);
             }
@@ -184,7 +184,7 @@ impl<'a> Work<'a> {
     /// Deletes the record: nothing is left to do for its execution. False if it changed meanwhile.
     pub(crate) async fn delete(mut self) -> Result<bool, StepError> {
         if self.copy_answered {
-            self.write(|_| ()).await?;
+            self.write(&mut |_| ()).await?;
         }
         let swap = self
             .gate
