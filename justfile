@@ -55,6 +55,16 @@ serve *arguments:
 load *arguments:
     cargo run --release --locked -p sandbox -- load {{ arguments }}
 
+# The functions' zips for arm64, as they deploy: target/lambda/<name>/bootstrap.zip.
+[group('deploy')]
+build:
+    lambdas/build.sh
+
+# Builds in two folders: the zips of one commit are the same, byte by byte.
+[group('deploy')]
+build-check:
+    lambdas/build-check.sh
+
 # Cold starts and memory of the functions as they ship, side by side with bare ones, against their bars.
 [group('measure')]
 bench *arguments: _ship

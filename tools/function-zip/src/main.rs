@@ -2,6 +2,7 @@
 //!
 //! A cold start downloads the zip and reads the program from a disk that has never seen it, so bytes are time.
 
+mod platform;
 mod writer;
 
 use std::fs;
@@ -24,7 +25,7 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Writes the zip of a program, unless it is too large.
+    /// Writes the zip of a program, unless it is too large or does not run on Lambda's arm64.
     Write {
         /// The program, built for Lambda.
         program: PathBuf,
@@ -42,6 +43,8 @@ enum Command {
 fn main() -> anyhow::Result<ExitCode> {
     match Arguments::parse().command {
         Command::Write { program, zip } => {
+            platform::check(&read(&program)?)
+                .with_context(|| format!("{} does not run on Lambda", program.display()))?;
             write(&program, &zip, ZIP_BYTES_MAX)?;
             Ok(ExitCode::SUCCESS)
         }
