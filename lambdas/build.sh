@@ -7,8 +7,12 @@ cd "$(dirname "$0")/.."
 functions=(ingest-trigger activity-worker moderation-callback reconciler)
 target=aarch64-unknown-linux-gnu
 requirements=lambdas/requirements.txt
-venv=target/tools
+venv=target/tools/functions
 
+if [[ $PWD == *[[:space:]]* ]]; then
+    echo "$PWD: the compilers' flags are separated by spaces, so the folder may have none in its name" >&2
+    exit 2
+fi
 if ! command -v python3 >/dev/null; then
     echo "python3 is not on the PATH: install it, with its venv module, for cargo-lambda" >&2
     exit 2
@@ -16,7 +20,7 @@ fi
 # Installed once, and again when the pins change.
 if ! cmp --silent "$requirements" "$venv/requirements.txt"; then
     python3 -m venv --clear "$venv"
-    "$venv/bin/pip" install --quiet --disable-pip-version-check --requirement "$requirements"
+    "$venv/bin/pip" install --quiet --disable-pip-version-check --only-binary :all: --require-hashes --requirement "$requirements"
     cp "$requirements" "$venv/requirements.txt"
 fi
 if [[ ! -d $(rustc --print target-libdir --target "$target") ]]; then
@@ -37,7 +41,7 @@ for registry in "${CARGO_HOME:-$HOME/.cargo}"/registry/src/*; do
 done
 # Lambda's arm64 is Graviton2 or later, which is Neoverse N1. cargo-lambda would say so itself with --release, and fill in what the
 # profile leaves out; with a profile of another name it adds nothing.
-export RUSTFLAGS="${SHIP_RUSTFLAGS:-} -C target-cpu=neoverse-n1 ${rust_flags[*]}"
+export RUSTFLAGS="-C target-cpu=neoverse-n1 ${rust_flags[*]}"
 export CFLAGS_aarch64_unknown_linux_gnu="${c_flags[*]}"
 # For compilers that write down when they ran: zip's first moment.
 export SOURCE_DATE_EPOCH=315532800
