@@ -70,6 +70,16 @@ serve *arguments:
 load *arguments:
     cargo run --release --locked -p sandbox -- load {{ arguments }}
 
+# The functions' zips for arm64, as they deploy: target/lambda/<name>/bootstrap.zip.
+[group('deploy')]
+build:
+    lambdas/build.sh
+
+# Builds in two folders: the zips of one commit are the same, byte by byte.
+[group('deploy')]
+build-check:
+    lambdas/build-check.sh
+
 # Build the functions, deploy everything to AWS, and wait until uploads are safe. Options are Terraform's.
 [group('deploy')]
 [positional-arguments]

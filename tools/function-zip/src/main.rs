@@ -2,6 +2,7 @@
 //!
 //! A cold start downloads the zip and reads the program from a disk that has never seen it, so bytes are time.
 
+mod platform;
 mod unwind;
 mod writer;
 
@@ -26,7 +27,7 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Writes the zip of a program, unless it is too large.
+    /// Writes the zip of a program, unless it is too large or does not run on Lambda's arm64.
     Write {
         /// The program, built for Lambda.
         program: PathBuf,
@@ -44,7 +45,10 @@ enum Command {
 fn main() -> anyhow::Result<ExitCode> {
     match Arguments::parse().command {
         Command::Write { program, zip } => {
-            save(&zip_of(&program)?, &zip, ZIP_BYTES_MAX)?;
+            let bytes = read(&program)?;
+            platform::check(&bytes)
+                .with_context(|| format!("{} does not run on Lambda", program.display()))?;
+            save(&zip_of(&program, bytes)?, &zip, ZIP_BYTES_MAX)?;
             Ok(ExitCode::SUCCESS)
         }
         Command::Weigh { programs } => weigh(&programs),
@@ -70,12 +74,13 @@ fn weigh(programs: &[PathBuf]) -> anyhow::Result<ExitCode> {
         "| program | bytes | zip bytes | |\n|---|---:|---:|---|"
     )?;
     for path in programs {
-        let zip_bytes = zip_of(path)?.len();
+        let program = read(path)?;
+        let bytes = program.len();
+        let zip_bytes = zip_of(path, program)?.len();
         let fits = zip_bytes <= ZIP_BYTES_MAX;
         all_fit &= fits;
         let name = path.file_name().unwrap_or_default().to_string_lossy();
         let verdict = if fits { "" } else { "too large" };
-        let bytes = fs::metadata(path)?.len();
         writeln!(out, "| {name} | {bytes} | {zip_bytes} | {verdict} |")?;
     }
     writeln!(out, "\nAt most {ZIP_BYTES_MAX} bytes a zip.")?;
@@ -86,10 +91,12 @@ fn weigh(programs: &[PathBuf]) -> anyhow::Result<ExitCode> {
     })
 }
 
-/// The zip of a program, without what it never reads.
-fn zip_of(path: &Path) -> anyhow::Result<Vec<u8>> {
-    let mut program = fs::read(path)
-        .with_context(|| format!("{} cannot be read: build it first", path.display()))?;
+fn read(path: &Path) -> anyhow::Result<Vec<u8>> {
+    fs::read(path).with_context(|| format!("{} cannot be read: build it first", path.display()))
+}
+
+/// The zip of a program, without what it never reads. `path` is where the program came from, for errors.
+fn zip_of(path: &Path, mut program: Vec<u8>) -> anyhow::Result<Vec<u8>> {
     unwind::blank(&mut program)
         .with_context(|| format!("{} cannot be deployed", path.display()))?;
     Ok(writer::zip_of(&program)?)
@@ -115,7 +122,7 @@ mod tests {
 
     #[test]
     fn a_program_that_is_not_there_is_named() {
-        let error = zip_of(Path::new("no/such")).unwrap_err();
+        let error = read(Path::new("no/such")).unwrap_err();
         assert!(error.to_string().starts_with("no/such cannot be read"));
     }
 }
