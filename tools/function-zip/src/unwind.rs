@@ -57,7 +57,7 @@ mod tests {
 
     #[test]
     fn what_is_no_program_is_refused() {
-        let error = blank(&mut *b"a script".to_vec()).unwrap_err();
+        let error = blank(&mut b"a script".to_vec()).unwrap_err();
         assert!(error.to_string().starts_with("it is no ELF program"));
     }
 

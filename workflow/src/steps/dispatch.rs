@@ -28,7 +28,7 @@ pub struct Dispatched {
 ///
 /// # Errors
 /// [`StepError`] when the backlog cannot be seen. What fails for one execution is logged and left to the next tick.
-#[must_use]
+#[must_use = "a step does nothing until it is awaited"]
 pub fn dispatch<'a>(
     gate: &'a Gate,
     deadline: Deadline,

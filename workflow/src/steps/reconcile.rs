@@ -57,7 +57,7 @@ impl Reconciler {
     ///
     /// # Errors
     /// [`StepError`] when executions or records cannot be listed. What fails for one record is logged and left to the next tick.
-    #[must_use]
+    #[must_use = "a step does nothing until it is awaited"]
     pub fn tick(&self, deadline: Deadline) -> BoxFuture<'_, Result<Reconciled, StepError>> {
         Box::pin(self.look_after_all(deadline))
     }
@@ -124,7 +124,7 @@ impl Reconciler {
     ///
     /// # Errors
     /// [`StepError`]; the hourly look at leftovers does what is left.
-    #[must_use]
+    #[must_use = "a step does nothing until it is awaited"]
     pub fn closed_execution<'a>(
         &'a self,
         deadline: Deadline,

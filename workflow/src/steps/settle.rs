@@ -24,7 +24,7 @@ pub enum Settled {
 ///
 /// # Errors
 /// [`StepError`]: the Lambda service tries again, and the reconciler after that.
-#[must_use]
+#[must_use = "a step does nothing until it is awaited"]
 pub fn settle<'a>(
     gate: &'a Gate,
     deadline: Deadline,

@@ -80,7 +80,7 @@ pub struct Swept {
 ///
 /// # Errors
 /// [`StepError`]; the cursor stays where it was, so the next sweep begins there.
-#[must_use]
+#[must_use = "a step does nothing until it is awaited"]
 pub fn begin<'a>(
     gate: &'a Gate,
     deadline: Deadline,
