@@ -51,10 +51,10 @@ unset CARGO_ENCODED_RUSTFLAGS CARGO_BUILD_TARGET_DIR CARGO_TARGET_DIR
 PATH="$PWD/$venv/bin:$PATH" cargo lambda build --arm64 --profile ship --locked "${functions[@]/#/--package=}"
 
 for name in "${functions[@]}"; do
-    mkdir -p "target/lambda/$name"
-    # What cargo-lambda puts there is the program as it is.
-    rm -f "target/lambda/$name/bootstrap"
-    RUSTFLAGS='' cargo run --quiet --release --locked -p function-zip -- write "target/$target/ship/$name" "target/lambda/$name/bootstrap.zip"
+    # cargo-lambda moves the program there; beside its zip it would be taken for another one.
+    program=target/lambda/$name/bootstrap
+    RUSTFLAGS='' cargo run --quiet --release --locked -p function-zip -- write "$program" "$program.zip"
+    rm "$program"
 done
 cd target/lambda
 sha256sum "${functions[@]/%//bootstrap.zip}"
