@@ -276,18 +276,6 @@ variable "retention_days" {
 
 # --- Watching ---
 
-variable "log_level" {
-  type        = string
-  description = "Least level of the functions' log lines: INFO, DEBUG or TRACE."
-  default     = "INFO"
-  nullable    = false
-
-  validation {
-    condition     = contains(["TRACE", "DEBUG", "INFO"], var.log_level)
-    error_message = "log_level is TRACE, DEBUG or INFO: above INFO Lambda would drop the functions' metrics too, and with them the alarms."
-  }
-}
-
 variable "state_machine_log_level" {
   type        = string
   description = "Which events of executions are logged: ALL, ERROR or FATAL. Input, output and causes never are."
