@@ -9,6 +9,7 @@ use serde_json::Value;
 use workflow::clock::{Clock, Deadline, Nonces};
 use workflow::config::{AnnouncerConfig, ConfigError, GateConfig, IngestConfig};
 use workflow::gate::Gate;
+use workflow::ledger::Schema;
 use workflow::steps::Announcer;
 use workflow::steps::ingest::Ingest;
 use workflow::steps::reconcile::Reconciler;
@@ -66,6 +67,16 @@ impl InProcess {
             measurements: self.measurements.clone(),
             ..Self::new(aws, stack)?
         })
+    }
+
+    /// The same functions as those of another release: how it deals with the documents of the ledger.
+    #[must_use]
+    pub fn with_schema(mut self, schema: Schema) -> Self {
+        for deps in &mut self.deps {
+            let gate = &mut deps.reconciler.gate;
+            gate.ledger = gate.ledger.clone().with_schema(schema);
+        }
+        self
     }
 
     /// What the functions measured.

@@ -57,6 +57,7 @@ async fn take_tasks(
     }
     let records = read_records(gate).await?;
     let queued: Vec<_> = records
+        .readable
         .iter()
         .filter(|stored| waits_for_slot(gate, &stored.value))
         .cloned()

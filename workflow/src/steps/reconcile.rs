@@ -6,7 +6,7 @@ use futures::StreamExt as _;
 use futures::future::BoxFuture;
 
 use super::advance::{Progress, advance};
-use super::backlog::{read_records, running_page};
+use super::backlog::{Records, read_records, running_page};
 use super::heartbeat::heartbeat_all;
 use super::look::{JobState, job_state};
 use super::retire::{Announcer, retire};
@@ -74,10 +74,13 @@ impl Reconciler {
             return Ok(Reconciled::default());
         }
         let mut done = Reconciled::default();
-        let records = read_records(gate).await?;
+        let Records {
+            readable: records,
+            left_alone,
+        } = read_records(gate).await?;
         // First, always: a task whose heartbeat is late is lost, whatever else is late.
         done.heartbeats = heartbeat_all(gate, &records).await;
-        measure(gate, &records);
+        measure(gate, &records, left_alone.len());
         let closed = self.closed(&records, &running.names, &mut done).await;
         let looks = looks(gate, &records, &closed);
         let mut works = Vec::new();
@@ -268,7 +271,11 @@ fn crosses(now_ms: i64, interval_ms: i64, period_ms: i64) -> bool {
 }
 
 /// Levels that alarms watch; histograms, so that each is reported once and an idle tick reports nothing.
-fn measure(gate: &Gate, records: &[Stored<Record>]) {
+fn measure(gate: &Gate, records: &[Stored<Record>], left_alone: usize) {
+    #[allow(clippy::cast_precision_loss, reason = "a count of records")]
+    if left_alone > 0 {
+        metrics::histogram!("DocumentsLeftAlone").record(left_alone as f64);
+    }
     let started = records
         .iter()
         .filter(|stored| stored.value.phase == Phase::Running);

@@ -6,7 +6,7 @@ use super::preflight::{self, Inspected, Inspection};
 use super::work::Work;
 use crate::errors::{CallError, Disposition, Operation, Rescan};
 use crate::gate::StepError;
-use crate::ledger::{Analysis, Outcome, Phase, free_numbers};
+use crate::ledger::{Analysis, Outcome, Phase, Unknown, free_numbers};
 use crate::names;
 use crate::report::AnalysisReason;
 
@@ -231,5 +231,6 @@ pub(crate) fn frozen(
         started_ms: None,
         ended_ms: None,
         status_message: None,
+        unknown: Unknown::new(),
     }
 }
