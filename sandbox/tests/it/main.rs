@@ -5,6 +5,7 @@
     reason = "these are tests, helpers included"
 )]
 
+mod budget;
 mod call;
 mod crashes;
 mod e2e;

@@ -20,6 +20,9 @@ pub struct Analysis {
     pub results_topic_arn: String,
     /// The role that Rekognition assumes to announce it.
     pub results_role_arn: String,
+    /// How it was counted against the day's cap, before it was started; None without a cap.
+    #[serde(default)]
+    pub counted: Option<Counted>,
     /// The job, once the start was answered.
     #[serde(default)]
     pub job_id: Option<String>,
@@ -32,6 +35,18 @@ pub struct Analysis {
     /// Rekognition's words about a job that failed.
     #[serde(default)]
     pub status_message: Option<String>,
+    /// As [`Record::unknown`](super::Record::unknown).
+    #[serde(flatten)]
+    pub unknown: Unknown,
+}
+
+/// A scan that was counted against the cap of a day.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Counted {
+    /// The day, in UTC: `2026-11-24`.
+    pub day: String,
+    /// Minutes that it was counted with.
+    pub minutes: u32,
     /// As [`Record::unknown`](super::Record::unknown).
     #[serde(flatten)]
     pub unknown: Unknown,

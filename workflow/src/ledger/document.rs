@@ -78,7 +78,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::ledger::{Head, Record, Slot};
+    use crate::ledger::{Budget, Head, Record, Slot};
     use crate::steps::sweep::Cursor;
 
     /// Objects that have no room for more: the input of the execution and a rank, which Step Functions gives, and the
@@ -95,7 +95,7 @@ mod tests {
             "redrive_count": 0, "phase": "judged",
             "analyses": [{
                 "number": 1, "redrive_count": 0, "reason": "first", "min_confidence_percent": 50.0,
-                "results_topic_arn": "t", "results_role_arn": "r",
+                "results_topic_arn": "t", "results_role_arn": "r", "counted": {"day": "2026-11-24", "minutes": 1},
                 "job_id": "j", "started_ms": 1, "ended_ms": 2, "status_message": "m",
             }],
             "slot": {"number": 3, "claim": "c"}, "notified": true,
@@ -147,6 +147,9 @@ mod tests {
         check_keeps::<Head>(json!({
             "schema_version": 1, "revision": 1, "nonce": "n", "object_key": "k", "version_id": "v", "etag": "e",
             "size_bytes": 1, "last_modified_ms": 1, "content_type": "video/mp4", "execution": "clip-0",
+        }));
+        check_keeps::<Budget>(json!({
+            "schema_version": 1, "revision": 1, "nonce": "n", "day": "2026-11-24", "scans": {"clip-0.0.1": 4},
         }));
         check_keeps::<Cursor>(json!({
             "schema_version": 1, "revision": 1, "nonce": "n", "not_before_ms": 1, "prefix": "p", "key_marker": "k",

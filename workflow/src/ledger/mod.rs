@@ -7,6 +7,7 @@
 //! - A document of a newer schema than this program's is left untouched.
 
 mod analysis;
+mod budget;
 mod copying;
 mod document;
 mod head;
@@ -21,7 +22,8 @@ use crate::clock::Nonces;
 use crate::errors::{CallError, Disposition, Operation};
 use document::parse;
 
-pub use analysis::Analysis;
+pub use analysis::{Analysis, Counted};
+pub use budget::{Allowance, Budget, counted_minutes};
 pub use copying::Copying;
 pub use document::{Document, Schema, Stored, Unknown};
 pub use head::Head;

@@ -7,6 +7,7 @@ use futures::future::BoxFuture;
 
 use super::advance::{Progress, advance};
 use super::backlog::{Records, read_records, running_page};
+use super::budget::{self, Today};
 use super::heartbeat::heartbeat_all;
 use super::look::{JobState, job_state};
 use super::retire::{Announcer, retire};
@@ -81,12 +82,16 @@ impl Reconciler {
         // First, always: a task whose heartbeat is late is lost, whatever else is late.
         done.heartbeats = heartbeat_all(gate, &records).await;
         measure(gate, &records, left_alone.len());
+        let today = self.today(&records, &mut done).await;
         let closed = self.closed(&records, &running.names, &mut done).await;
         let looks = looks(gate, &records, &closed);
         let mut works = Vec::new();
         for stored in records {
             let described = closed.get(&stored.value.execution);
             let look = looks.contains(&stored.value.execution);
+            if described.is_none() && holds_back(today.as_ref(), &stored.value) {
+                continue;
+            }
             works.push(async move {
                 let execution_arn = stored.value.execution_arn.clone();
                 (
@@ -119,6 +124,7 @@ impl Reconciler {
         if leftovers {
             done.retired += orphans::close_unreported(self, deadline).await?;
             sweep::resume(gate, deadline).await?;
+            budget::forget_old(gate).await?;
         }
         Ok(done)
     }
@@ -208,6 +214,27 @@ impl Reconciler {
         closed
     }
 
+    /// What the spending cap leaves of today, if something asks for it; None if that cannot be told.
+    async fn today(&self, records: &[Stored<Record>], done: &mut Reconciled) -> Option<Today> {
+        let queued = records
+            .iter()
+            .any(|stored| stored.value.phase == Phase::Queued);
+        if !queued {
+            return Some(Today::default());
+        }
+        match Today::read(&self.gate, records).await {
+            Ok(today) => Some(today),
+            Err(error) => {
+                tracing::error!(
+                    error = chain(&error),
+                    "spending cap not known, nothing is started"
+                );
+                done.failed += 1;
+                None
+            }
+        }
+    }
+
     async fn record(
         &self,
         deadline: Deadline,
@@ -263,6 +290,11 @@ impl Reconciler {
 enum Worked {
     Advanced,
     Retired,
+}
+
+/// Whether a record has to wait for the spending cap, or until it can be told. All others go on meanwhile.
+fn holds_back(today: Option<&Today>, record: &Record) -> bool {
+    record.phase == Phase::Queued && today.is_none_or(|today| today.holds_back(record))
 }
 
 /// Whether a multiple of `period_ms` lies within the last interval.
