@@ -5,6 +5,7 @@
     reason = "these are tests, helpers included"
 )]
 
+mod alarms;
 mod budget;
 mod call;
 mod crashes;
