@@ -28,4 +28,5 @@ mod sim;
 mod sns;
 mod sqs;
 mod support;
+mod upgrade;
 mod world;
