@@ -21,6 +21,7 @@ pub mod faults;
 pub mod iam;
 pub mod journal;
 pub mod lambda;
+pub mod measurements;
 mod params;
 mod pattern;
 pub mod program;

@@ -220,6 +220,10 @@ impl Rekognition {
                 message: "Internal error".to_owned(),
             };
         }
+        let found = state.faults.found_lengths_ms.get(&number);
+        if let (Some(length_ms), Outcome::Succeeded { metadata, .. }) = (found, &mut outcome) {
+            metadata["DurationMillis"] = (*length_ms).into();
+        }
         let job_id = self.rng.hex(32);
         let job = Job {
             number,

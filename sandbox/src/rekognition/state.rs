@@ -132,6 +132,7 @@ impl State {
                 fail_jobs: std::collections::BTreeSet::new(),
                 lose_notifications: std::collections::BTreeSet::new(),
                 repeat_notifications: std::collections::BTreeSet::new(),
+                found_lengths_ms: BTreeMap::new(),
                 page_rows_max: None,
             },
             jobs: BTreeMap::new(),

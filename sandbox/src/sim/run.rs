@@ -380,5 +380,6 @@ fn jobs(plan: &Plan, videos: usize, rng: &mut ChaCha8Rng) -> rekognition::Faults
         lose_notifications: drawn(plan.jobs.untold),
         repeat_notifications: drawn(plan.jobs.told_twice),
         page_rows_max: plan.jobs.page_rows_max,
+        ..rekognition::Faults::default()
     }
 }

@@ -9,6 +9,7 @@ use serde_json::Value;
 use workflow::clock::{Clock, Deadline, Nonces};
 use workflow::config::{AnnouncerConfig, ConfigError, GateConfig, IngestConfig};
 use workflow::gate::Gate;
+use workflow::ledger::Schema;
 use workflow::steps::Announcer;
 use workflow::steps::ingest::Ingest;
 use workflow::steps::reconcile::Reconciler;
@@ -20,6 +21,7 @@ use crate::connector::Clients;
 use crate::faults::{self, Faults};
 use crate::iam::access_key_id;
 use crate::lambda::{Code, FunctionError, Handler, Invocation};
+use crate::measurements::Measurements;
 use crate::rng::SharedRng;
 
 /// Everything that the four functions work with, in this process.
@@ -29,6 +31,7 @@ pub struct InProcess {
     deps: [Deps; 4],
     clock: crate::clock::Clock,
     faults: Arc<Faults>,
+    measurements: Measurements,
 }
 
 /// What one function works with.
@@ -50,18 +53,36 @@ impl InProcess {
             deps: [ingest?, worker?, callback?, reconciler?],
             clock: aws.clock.clone(),
             faults: Arc::default(),
+            measurements: Measurements::default(),
         })
     }
 
-    /// The same functions with the environment of another stack; what goes wrong with them stays.
+    /// The same functions with the environment of another stack; what goes wrong with them, and what they measured, stays.
     ///
     /// # Errors
     /// As [`Self::new`].
     pub fn redeployed(&self, aws: &Aws, stack: &Stack) -> Result<Self, ConfigError> {
         Ok(Self {
             faults: Arc::clone(&self.faults),
+            measurements: self.measurements.clone(),
             ..Self::new(aws, stack)?
         })
+    }
+
+    /// The same functions as those of another release: how it deals with the documents of the ledger.
+    #[must_use]
+    pub fn with_schema(mut self, schema: Schema) -> Self {
+        for deps in &mut self.deps {
+            let gate = &mut deps.reconciler.gate;
+            gate.ledger = gate.ledger.clone().with_schema(schema);
+        }
+        self
+    }
+
+    /// What the functions measured.
+    #[must_use]
+    pub fn measurements(&self) -> &Measurements {
+        &self.measurements
     }
 
     /// What goes wrong with the functions' calls.
@@ -84,6 +105,7 @@ impl InProcess {
             deps: self.deps[function as usize].clone(),
             clock: self.clock.clone(),
             faults: Arc::clone(&self.faults),
+            measurements: self.measurements.clone(),
         }))
     }
 }
@@ -93,19 +115,22 @@ struct InProcessFunction {
     deps: Deps,
     clock: crate::clock::Clock,
     faults: Arc<Faults>,
+    measurements: Measurements,
 }
 
 impl Handler for InProcessFunction {
     fn invoke(&self, invocation: Invocation) -> BoxFuture<'static, Result<Value, FunctionError>> {
         let (function, deps) = (self.function, self.deps.clone());
         let (clock, faults) = (self.clock.clone(), Arc::clone(&self.faults));
+        let measurements = self.measurements.clone();
         async move {
             let (number, beginning) = faults.begin(function);
             if !beginning.cold_start.is_zero() {
                 clock.sleep(beginning.cold_start).await;
             }
-            let deps = deps.with_clock(clock, beginning.clock_skew_ms);
-            let handler = Box::pin(deps.handle(function, invocation));
+            let deps = deps.with_clock(clock.clone(), beginning.clock_skew_ms);
+            let handler = deps.handle(function, invocation);
+            let handler = Box::pin(measurements.of(function, &clock, handler));
             let running = faults::run(
                 function,
                 number,

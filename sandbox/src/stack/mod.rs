@@ -75,6 +75,8 @@ pub struct StackOptions {
     pub max_analyses: u32,
     /// Tries of the same work before a task fails.
     pub max_attempts: u32,
+    /// Minutes of video whose scans may be started on a UTC day; None: any number.
+    pub max_video_minutes_a_day: Option<u32>,
     /// The operator's policy, as JSON; it is not checked here: the gate must cope with a bad one.
     pub policy: String,
     /// `AWS_LAMBDA_LOG_LEVEL` of the functions.
@@ -91,6 +93,7 @@ impl Default for StackOptions {
             max_jobs: 20,
             max_analyses: 2,
             max_attempts: 20,
+            max_video_minutes_a_day: None,
             policy: workflow::policy::DEFAULT_POLICY.to_owned(),
             log_level: "INFO".to_owned(),
             machine_timeout: None,

@@ -5,6 +5,8 @@
     reason = "these are tests, helpers included"
 )]
 
+mod alarms;
+mod budget;
 mod call;
 mod crashes;
 mod e2e;
@@ -26,4 +28,5 @@ mod sim;
 mod sns;
 mod sqs;
 mod support;
+mod upgrade;
 mod world;

@@ -42,7 +42,11 @@ impl World {
     }
 
     pub(crate) async fn with(config: &AwsConfig, options: StackOptions) -> Self {
-        let aws = aws_with(config);
+        Self::on(aws_with(config), options).await
+    }
+
+    /// The gate in an AWS with nothing in it.
+    pub(crate) async fn on(aws: Aws, options: StackOptions) -> Self {
         let stack = Stack::new(&aws.account, options);
         let steps = InProcess::new(&aws, &stack).unwrap();
         stack
@@ -145,12 +149,24 @@ impl World {
 
     /// Replaces the operator's policy.
     pub(crate) async fn put_policy(&self, policy: &str) {
+        self.put_ledger(workflow::gate::POLICY_KEY, policy).await;
+    }
+
+    /// Replaces a document of the ledger by hand.
+    pub(crate) async fn put_ledger(&self, key: &str, document: &str) {
         let put = self.s3.put_object().bucket(&self.stack.ledger_bucket);
-        let put = put.key(workflow::gate::POLICY_KEY);
-        put.body(policy.as_bytes().to_vec().into())
+        put.key(key)
+            .body(document.as_bytes().to_vec().into())
             .send()
             .await
             .unwrap();
+    }
+
+    /// A document of the ledger, if there is one.
+    pub(crate) async fn ledger_json(&self, key: &str) -> Option<Value> {
+        let got = self.s3.get_object().bucket(&self.stack.ledger_bucket);
+        let got = got.key(key).send().await.ok()?;
+        serde_json::from_slice(&got.body.collect().await.unwrap().to_vec()).ok()
     }
 
     /// Lets the sandbox's time pass.
@@ -173,16 +189,8 @@ impl World {
 
     /// The report of an execution, if there is one.
     pub(crate) async fn report(&self, uploaded: &Uploaded) -> Option<Value> {
-        let key = names::report_key(&uploaded.execution);
-        let got = self
-            .s3
-            .get_object()
-            .bucket(&self.stack.ledger_bucket)
-            .key(key)
-            .send()
+        self.ledger_json(&names::report_key(&uploaded.execution))
             .await
-            .ok()?;
-        serde_json::from_slice(&got.body.collect().await.unwrap().to_vec()).ok()
     }
 
     /// The keys of a bucket.
@@ -235,4 +243,20 @@ impl World {
 pub(crate) fn sample(name: &str) -> Vec<u8> {
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../samples/");
     std::fs::read(format!("{folder}{name}")).unwrap()
+}
+
+/// A video that says that it lasts so many minutes: a sample whose headers were changed.
+pub(crate) fn lasting(minutes: u32) -> Vec<u8> {
+    let mut bytes = sample("clean-bars.mp4");
+    for kind in [b"mvhd", b"mdhd"] {
+        for at in 0..bytes.len() - 24 {
+            // Version 0: kind, version and flags, two times, time scale, duration (ISO/IEC 14496-12, 8.2.2 and 8.4.2).
+            if &bytes[at..at + 4] == kind && bytes[at + 4] == 0 {
+                let scale = u32::from_be_bytes(bytes[at + 16..at + 20].try_into().unwrap());
+                let duration = scale * 60 * minutes;
+                bytes[at + 20..at + 24].copy_from_slice(&duration.to_be_bytes());
+            }
+        }
+    }
+    bytes
 }

@@ -6,6 +6,10 @@
 //!   equal states. After a conflict or a lost response one reads again: one's own nonce means that the write arrived.
 //! - A document of a newer schema than this program's is left untouched.
 
+mod analysis;
+mod budget;
+mod copying;
+mod document;
 mod head;
 mod record;
 mod slot;
@@ -13,48 +17,24 @@ mod slot;
 use std::sync::Arc;
 
 use aws_sdk_s3::primitives::ByteStream;
-use serde::Serialize;
-use serde::de::DeserializeOwned;
 
 use crate::clock::Nonces;
 use crate::errors::{CallError, Disposition, Operation};
+use document::parse;
 
+pub use analysis::{Analysis, Counted};
+pub use budget::{Allowance, Budget, counted_minutes};
+pub use copying::Copying;
+pub use document::{Document, Schema, Stored, Unknown};
 pub use head::Head;
 pub use record::{
-    Analysis, Copying, HeldToken, Judged, LastError, LeaseTerm, Media, Outcome, Phase, Record,
-    SlotClaim, Times,
+    HeldToken, Judged, LastError, LeaseTerm, Media, Outcome, Phase, Record, SlotClaim, Times,
 };
 pub use slot::{Slot, free_numbers};
 
 /// Tries of one compare-and-swap before its caller gives up for this invocation: each lost one means that somebody
 /// else made progress.
 const SWAPS_MAX: usize = 20;
-
-/// A document that the ledger keeps.
-pub trait Document: Serialize + DeserializeOwned {
-    /// Newest schema version that this program writes and reads.
-    const SCHEMA_VERSION: u32;
-
-    /// Schema version of this document.
-    fn schema_version(&self) -> u32;
-
-    /// Marks a new state: the next revision, and its writer's nonce.
-    fn stamp(&mut self, nonce: String);
-
-    /// Who wrote this state.
-    fn nonce(&self) -> &str;
-}
-
-/// A document as it was read or written, with the ETag that its successor must match.
-#[derive(Debug, Clone)]
-pub struct Stored<T> {
-    /// Key in the ledger.
-    pub key: String,
-    /// The document.
-    pub value: T,
-    /// ETag of exactly these bytes.
-    pub etag: String,
-}
 
 /// Why the ledger did not do as it was asked.
 #[derive(Debug, thiserror::Error)]
@@ -88,6 +68,14 @@ pub enum LedgerError {
         /// Its key.
         key: String,
     },
+}
+
+impl LedgerError {
+    /// Whether the document is one that this program must not touch.
+    #[must_use]
+    pub fn leaves_alone(&self) -> bool {
+        matches!(self, Self::Corrupt { .. } | Self::Newer { .. })
+    }
 }
 
 /// What became of a conditional write.
@@ -124,13 +112,25 @@ pub struct Ledger {
     s3: aws_sdk_s3::Client,
     bucket: String,
     nonces: Arc<dyn Nonces>,
+    schema: Schema,
 }
 
 impl Ledger {
     /// The ledger in `bucket`.
     #[must_use]
     pub fn new(s3: aws_sdk_s3::Client, bucket: String, nonces: Arc<dyn Nonces>) -> Self {
-        Self { s3, bucket, nonces }
+        Self {
+            s3,
+            bucket,
+            nonces,
+            schema: Schema::CURRENT,
+        }
+    }
+
+    /// The same ledger as another release deals with it.
+    #[must_use]
+    pub fn with_schema(self, schema: Schema) -> Self {
+        Self { schema, ..self }
     }
 
     /// A nonce of the ledger's own source.
@@ -180,7 +180,7 @@ impl Ledger {
         let Some((bytes, etag)) = self.get_bytes(key).await? else {
             return Ok(None);
         };
-        let value = parse::<T>(key, &bytes)?;
+        let value = parse::<T>(key, &bytes, self.schema.read_max)?;
         Ok(Some(Stored {
             key: key.to_owned(),
             value,
@@ -244,7 +244,8 @@ impl Ledger {
         mut value: T,
         etag: Option<&str>,
     ) -> Result<Swap<Stored<T>>, LedgerError> {
-        value.stamp(self.nonces.nonce());
+        let schema_version = value.schema_version().max(self.schema.written);
+        value.stamp(schema_version, self.nonces.nonce());
         let bytes = serde_json::to_vec(&value).map_err(|error| LedgerError::Corrupt {
             key: key.to_owned(),
             reason: error.to_string(),
@@ -421,24 +422,4 @@ impl Ledger {
             }
         }
     }
-}
-
-/// Reads a document, refusing what a newer version wrote before looking at its shape.
-fn parse<T: Document>(key: &str, bytes: &[u8]) -> Result<T, LedgerError> {
-    #[derive(serde::Deserialize)]
-    struct Versioned {
-        schema_version: u32,
-    }
-    let corrupt = |error: serde_json::Error| LedgerError::Corrupt {
-        key: key.to_owned(),
-        reason: error.to_string(),
-    };
-    let Versioned { schema_version } = serde_json::from_slice(bytes).map_err(corrupt)?;
-    if schema_version > T::SCHEMA_VERSION {
-        return Err(LedgerError::Newer {
-            key: key.to_owned(),
-            version: schema_version,
-        });
-    }
-    serde_json::from_slice(bytes).map_err(corrupt)
 }

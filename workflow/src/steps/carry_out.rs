@@ -8,7 +8,7 @@ use super::report;
 use super::work::Work;
 use crate::contract::{TaskOutput, TaskToken, cut_cause};
 use crate::errors::{CallError, Disposition, Operation};
-use crate::gate::{Described, Gate, StepError};
+use crate::gate::{Gate, StepError};
 use crate::ledger::{Judged, Outcome, Phase};
 use crate::names;
 
@@ -130,11 +130,7 @@ async fn answer(work: &mut Work<'_>, judged: &Judged) -> Result<CarriedOut, Step
             Ok(CarriedOut::Settled)
         }
         Err(error) if error.disposition == Disposition::Detach => {
-            let described = work.gate.describe(&work.record().execution_arn).await?;
-            if described.as_ref().is_none_or(Described::is_closed) && published {
-                metrics::counter!("StopsTooLate").increment(1);
-            }
-            // RUNNING: the retried task attaches. Closed: the reconciler reports and drops the record.
+            // If the execution runs, the retried task attaches; if it is closed, the reconciler reports and drops the record.
             work.write(&mut |record| {
                 record.detach(&token.secret);
             })

@@ -6,6 +6,7 @@ use aws_sdk_rekognition::types::{
     ModerationLabel, VideoJobStatus,
 };
 
+use super::budget;
 use super::start::rescan;
 use super::work::Work;
 use crate::errors::{CallError, Disposition, Operation, Rescan};
@@ -84,6 +85,7 @@ pub(crate) async fn look(work: &mut Work<'_>) -> Result<Looked, StepError> {
             else {
                 return expired_between_pages(work).await;
             };
+            budget::correct(work, scan.duration_ms).await?;
             work.scan = Some(scan);
             work.give_slot_back().await?;
             judge(work).await?;

@@ -12,7 +12,7 @@ use super::work::Work;
 use crate::errors::{CallError, Operation};
 use crate::event::decode_key;
 use crate::gate::{Described, Gate, StepError};
-use crate::ledger::{Document as _, Head, Stored, Swap};
+use crate::ledger::{Head, Stored, Swap};
 use crate::names;
 
 /// Passes of one invocation. Each pass that changes something answers to another version's, of which there are few.
@@ -168,7 +168,7 @@ async fn raise(
 ) -> Result<(), StepError> {
     let record = work.record();
     let raised = Head {
-        schema_version: Head::SCHEMA_VERSION,
+        schema_version: head.as_ref().map_or(0, |head| head.value.schema_version),
         revision: head.as_ref().map_or(0, |head| head.value.revision),
         nonce: String::new(),
         object_key: record.video.key.clone(),

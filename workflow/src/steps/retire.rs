@@ -89,6 +89,9 @@ async fn close(
     report::write(work, Some(described)).await?;
     if report::is_operational(described) && !work.record().announced {
         announce(announcer, work.record(), described).await?;
+        if work.record().is_published() {
+            metrics::counter!("StopsTooLate").increment(1);
+        }
         work.write(&mut |record| record.announced = true).await?;
     }
     Ok(true)

@@ -1,12 +1,13 @@
-//! Phase `queued`: slot, pre-flight, bind, StartContentModeration.
+//! Phase `queued`: slot, pre-flight, the day's minutes, bind, StartContentModeration.
 
 use aws_sdk_rekognition::types::{NotificationChannel, S3Object, Video};
 
+use super::budget;
 use super::preflight::{self, Inspected, Inspection};
 use super::work::Work;
 use crate::errors::{CallError, Disposition, Operation, Rescan};
 use crate::gate::StepError;
-use crate::ledger::{Analysis, Outcome, Phase, free_numbers};
+use crate::ledger::{Analysis, Outcome, Phase, Unknown, free_numbers};
 use crate::names;
 use crate::report::AnalysisReason;
 
@@ -15,7 +16,7 @@ use crate::report::AnalysisReason;
 pub(crate) enum Started {
     /// The job runs.
     Running,
-    /// No slot, or the service is at a limit: no attempt, the record goes first next time.
+    /// No slot, no minutes left of the day, or the service is at a limit: no attempt, the record goes first next time.
     Waiting,
     /// The phase changed without a job: a verdict on the file, or another analysis.
     Advanced,
@@ -46,6 +47,10 @@ pub(crate) async fn start(work: &mut Work<'_>) -> Result<Started, StepError> {
     let Some(claim) = work.record().slot.clone() else {
         return Ok(Started::Waiting);
     };
+    if !budget::count(work, &claim).await? {
+        work.give_slot_back().await?;
+        return Ok(Started::Waiting);
+    }
     if !work
         .gate
         .ledger
@@ -163,6 +168,7 @@ async fn running(work: &mut Work<'_>, job_id: String) -> Result<Started, StepErr
         }
     })
     .await?;
+    metrics::counter!("VideoMinutes").increment(u64::from(budget::minutes(work.record())));
     tracing::info!(
         execution_arn = work.record().execution_arn,
         job_id,
@@ -227,9 +233,11 @@ pub(crate) fn frozen(
         min_confidence_percent,
         results_topic_arn: gate.config.results_topic_arn.clone(),
         results_role_arn: gate.config.results_role_arn.clone(),
+        counted: None,
         job_id: None,
         started_ms: None,
         ended_ms: None,
         status_message: None,
+        unknown: Unknown::new(),
     }
 }

@@ -3,7 +3,7 @@
 use crate::clock::Deadline;
 use crate::errors::Disposition;
 use crate::gate::{Gate, StepError, chain};
-use crate::ledger::{Edit, LastError, LeaseTerm, Record, Stored};
+use crate::ledger::{Edit, LastError, LeaseTerm, LedgerError, Record, Stored, Unknown};
 use crate::scan::Scan;
 
 /// A record, and the right to start, publish and send for it until the lease runs out.
@@ -39,6 +39,7 @@ impl<'a> Work<'a> {
                 record.lease = Some(LeaseTerm {
                     holder: holder.clone(),
                     until_ms,
+                    unknown: Unknown::new(),
                 });
                 record.attempts += 1;
                 record.lease_count += 1;
@@ -163,15 +164,21 @@ impl<'a> Work<'a> {
     }
 
     /// Gives the lease back after an error, which the record keeps. What was throttled was no attempt, nor is what waits for the
-    /// operator to mend the policy.
+    /// operator: to mend the policy, or to finish the deployment of a release whose documents this one cannot read.
     pub(crate) async fn fail(self, error: &StepError) -> Result<(), StepError> {
         let disposition = error.call().map(|call| call.disposition);
         let last_error = LastError {
             message: chain(error),
             denied: disposition == Some(Disposition::Denied),
+            unknown: Unknown::new(),
         };
         let waits = disposition == Some(Disposition::Throttled)
-            || matches!(error, StepError::Policy(_) | StepError::PolicyMissing);
+            || matches!(
+                error,
+                StepError::Policy(_)
+                    | StepError::PolicyMissing
+                    | StepError::Ledger(LedgerError::Newer { .. })
+            );
         self.finish(&mut |record| {
             if waits {
                 record.attempts = record.attempts.saturating_sub(1);
