@@ -10,6 +10,16 @@ _default:
 ci:
     .ci/run
 
+# The same, with every check that this machine could skip: what the workflow runs.
+[group('check')]
+ci-full:
+    .ci/run --full
+
+# The workflows and all shell scripts: actionlint, zizmor, shellcheck.
+[group('check')]
+workflows-check:
+    .github/check.sh
+
 # Format all code.
 [group('check')]
 fmt:
@@ -35,6 +45,11 @@ clients:
 crashes:
     REELGATE_CRASH_STEP=1 cargo test --release --locked -p sandbox --test it crashes::
 
+# Terraform: fmt, validate, test, tflint, checkov.
+[group('check')]
+tf-check:
+    terraform/check.sh
+
 # The documentation of all crates, warnings denied.
 [group('check')]
 docs:
@@ -54,6 +69,48 @@ serve *arguments:
 [group('run')]
 load *arguments:
     cargo run --release --locked -p sandbox -- load {{ arguments }}
+
+# Build the functions, deploy everything to AWS, and wait until uploads are safe. Options are Terraform's.
+[group('deploy')]
+[positional-arguments]
+build-and-deploy *options:
+    deploy/deploy.sh apply "$@"
+
+# What a deployment would change.
+[group('deploy')]
+[positional-arguments]
+plan *options:
+    deploy/deploy.sh plan "$@"
+
+# Remove everything from AWS again. Buckets that hold anything are kept, and said to be.
+[group('deploy')]
+[positional-arguments]
+destroy *options:
+    deploy/deploy.sh destroy "$@"
+
+# Upload a video and wait for its verdict. Like the next two, also for a served sandbox, with its env file loaded.
+[group('operate')]
+[positional-arguments]
+[no-cd]
+drop file key='':
+    @"{{ justfile_directory() }}/deploy/drop.sh" "$@"
+
+# What runs, slots in use, last verdicts, dead letters.
+[group('operate')]
+status:
+    @deploy/status.sh
+
+# Moderate uploads whose events were lost; --backfill: a bucket that was there before.
+[group('operate')]
+[positional-arguments]
+sweep *options:
+    @deploy/sweep.sh "$@"
+
+# Follow the logs of one function, or of all.
+[group('operate')]
+[positional-arguments]
+logs *options:
+    @deploy/logs.sh "$@"
 
 # Cold starts and memory of the functions as they ship, side by side with bare ones, against their bars.
 [group('measure')]

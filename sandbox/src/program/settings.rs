@@ -5,7 +5,7 @@ use std::io;
 use std::path::Path;
 
 use crate::account::Account;
-use crate::stack::Stack;
+use crate::stack::{Function, Stack};
 
 /// Settings of the AWS SDKs and CLI, and the names of the stack, as NAME and value.
 ///
@@ -14,7 +14,16 @@ pub(super) fn settings(
     account: &Account,
     endpoint_url: &str,
     stack: &Stack,
-) -> [(&'static str, String); 12] {
+) -> [(&'static str, String); 14] {
+    let queue_arns = [
+        &stack.ingest_failures_queue_arn,
+        &stack.callback_failures_queue_arn,
+        &stack.undelivered_results_queue_arn,
+    ];
+    let queue_urls = queue_arns.map(|arn| {
+        let name = arn.rsplit(':').next().unwrap_or(arn);
+        format!("{endpoint_url}/{}/{name}", account.id)
+    });
     [
         ("AWS_ENDPOINT_URL", endpoint_url.to_owned()),
         ("AWS_REGION", account.region.clone()),
@@ -31,6 +40,12 @@ pub(super) fn settings(
             stack.moderation_results_topic_arn.clone(),
         ),
         ("DECISIONS_TOPIC_ARN", stack.decisions_topic_arn.clone()),
+        (
+            "RECONCILER_FUNCTION_NAME",
+            stack.function_name(Function::Reconciler),
+        ),
+        // With commas: the file is read by shells, and a space would end the value.
+        ("DEAD_LETTER_QUEUE_URLS", queue_urls.join(",")),
     ]
 }
 
@@ -85,7 +100,11 @@ mod tests {
              ACTIVITY_ARN=arn:aws:states:us-east-1:123456789012:activity:reelgate-moderate\n\
              RAW_UPLOADS_TOPIC_ARN=arn:aws:sns:us-east-1:123456789012:reelgate-raw-uploads\n\
              MODERATION_RESULTS_TOPIC_ARN=arn:aws:sns:us-east-1:123456789012:reelgate-moderation-results\n\
-             DECISIONS_TOPIC_ARN=arn:aws:sns:us-east-1:123456789012:reelgate-decisions\n"
+             DECISIONS_TOPIC_ARN=arn:aws:sns:us-east-1:123456789012:reelgate-decisions\n\
+             RECONCILER_FUNCTION_NAME=reelgate-reconciler\n\
+             DEAD_LETTER_QUEUE_URLS=http://127.0.0.1:4566/123456789012/reelgate-ingest-failures,\
+             http://127.0.0.1:4566/123456789012/reelgate-callback-failures,\
+             http://127.0.0.1:4566/123456789012/reelgate-undelivered-results\n"
         );
     }
 

@@ -3,6 +3,8 @@
 //! [`Stack::new`] knows every name and ARN before anything exists, as a plan does; [`Stack::deploy`] creates it all.
 //! What a function runs is the caller's: its own programs, those of a folder ([`functions`]), or handlers in this process.
 
+#[cfg(test)]
+mod deployed;
 pub mod durations;
 mod environment;
 pub mod functions;

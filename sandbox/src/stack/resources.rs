@@ -119,7 +119,7 @@ impl Stack {
         Ok(())
     }
 
-    fn function(
+    pub(super) fn function(
         &self,
         function: Function,
         code: Code,
@@ -156,29 +156,34 @@ impl Stack {
     }
 
     fn subscribe(&self, aws: &Aws) -> Result<(), StackError> {
-        let subscriptions = [
-            (
-                &self.raw_uploads_topic_arn,
-                Function::IngestTrigger,
-                &self.ingest_failures_queue_arn,
-            ),
-            (
-                &self.moderation_results_topic_arn,
-                Function::ModerationCallback,
-                &self.undelivered_results_queue_arn,
-            ),
-        ];
-        for (topic_arn, function, queue_arn) in subscriptions {
-            let subscription = Subscription {
-                endpoint_arn: self.function_arn(function),
-                filter_policy: None,
-                dead_letter_queue_arn: Some(queue_arn.clone()),
-            };
+        for (topic_arn, subscription) in self.subscriptions() {
             aws.sns
                 .subscribe(topic_arn, subscription)
                 .map_err(refused(topic_arn))?;
         }
         Ok(())
+    }
+
+    /// Each subscription with its topic.
+    pub(super) fn subscriptions(&self) -> [(&str, Subscription); 2] {
+        let subscription = |function, queue_arn: &String| Subscription {
+            endpoint_arn: self.function_arn(function),
+            filter_policy: None,
+            dead_letter_queue_arn: Some(queue_arn.clone()),
+        };
+        [
+            (
+                &self.raw_uploads_topic_arn,
+                subscription(Function::IngestTrigger, &self.ingest_failures_queue_arn),
+            ),
+            (
+                &self.moderation_results_topic_arn,
+                subscription(
+                    Function::ModerationCallback,
+                    &self.undelivered_results_queue_arn,
+                ),
+            ),
+        ]
     }
 
     /// The policy goes in as an operator puts it in: by S3's own protocol.
@@ -196,7 +201,7 @@ impl Stack {
         Ok(())
     }
 
-    fn rules(&self, durations: &Durations) -> [Rule; 4] {
+    pub(super) fn rules(&self, durations: &Durations) -> [Rule; 4] {
         let target = |function| Target {
             function_arn: self.function_arn(function),
             input: None,

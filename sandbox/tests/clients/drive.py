@@ -102,6 +102,13 @@ class Gate:
         except ValueError:
             return done.stdout
 
+    def script_of(self, name, *arguments):
+        """Exit code and output of a script of deploy/, which a person runs against AWS in the same way."""
+        command = [REPOSITORY / "deploy" / name, *map(str, arguments)]
+        path = f"{pathlib.Path(self.aws).parent}:{self.environment['PATH']}"
+        done = subprocess.run(command, env=self.environment | {"PATH": path}, capture_output=True, text=True)
+        return done.returncode, done.stdout + done.stderr
+
     def put(self, key, **more):
         """Uploads the clean sample; returns its version."""
         return self.s3.put_object(Bucket=self.raw, Key=key, Body=CLEAN.read_bytes(), **more)["VersionId"]
@@ -303,6 +310,73 @@ def the_cli_lists_executions(gate):
     equal([execution["name"] for execution in listed], [execution["name"] for execution in again], "names")
 
 
+def the_drop_script_waits_for_the_verdict(gate):
+    code, told = gate.script_of("drop.sh", CLEAN, "dropped/a b+é.mp4")
+    equal(code, 0, told)
+    assert f"approved: s3://{gate.approved}/dropped/a b+é.mp4" in told, told
+    seen = {"name": "Physical Violence", "confidence": 97.5, "start": 0.5, "end": 1.5}
+    gate.script("dropped-violent.mp4", {"labels": [seen]})
+    code, told = gate.script_of("drop.sh", CLEAN, "dropped-violent.mp4")
+    equal(code, 3, told)
+    assert "ContentRejected: Found Physical Violence (97.5 %)" in told, told
+    empty = REPOSITORY / "samples" / "empty.mp4"
+    code, told = gate.script_of("drop.sh", empty)
+    equal((code, told), (1, f"{empty} is empty: the gate ignores empty objects\n"), "an empty file")
+
+
+def the_probe_leaves_nothing_behind(gate):
+    code, told = gate.script_of("probe.sh")
+    equal((code, told), (0, f"uploads to {gate.raw} get version ids: the gate is ready\n"), "what it says")
+    listed = gate.s3.list_object_versions(Bucket=gate.raw, Prefix="reelgate-probe/")
+    assert "Versions" not in listed and "DeleteMarkers" not in listed, listed
+    # A video that is uploaded later has its execution: the probe's event was not ahead of it, it has none.
+    gate.ended(gate.execution("after-the-probe.mp4", gate.put("after-the-probe.mp4")))
+    pages = gate.sfn.get_paginator("list_executions").paginate(stateMachineArn=gate.machine)
+    names = [execution["name"] for page in pages for execution in page["executions"]]
+    assert not [name for name in names if name.startswith("reelgate-probe")], names
+
+
+def the_status_script_shows_what_runs_without_secrets(gate):
+    gate.script("slow.mp4", {"job": {"durationSeconds": 1200}})
+    arn = gate.execution("slow.mp4", gate.put("slow.mp4"))
+    name = arn.rsplit(":", 1)[1]
+
+    def record():
+        try:
+            read = gate.s3.get_object(Bucket=gate.ledger, Key=f"jobs/{name}.json")["Body"].read()
+        except ClientError:
+            return None
+        parsed = json.loads(read)
+        return parsed if parsed["phase"] == "running" else None
+
+    token = until("the job's start", record, END_MAX)["token"]["secret"]
+    code, told = gate.script_of("status.sh")
+    equal(code, 0, told)
+    assert "Slots in use: 1 of 20." in told, told
+    assert [line for line in told.splitlines() if line.strip().startswith("scanning") and name in line], told
+    assert "ContentRejected" in told and "Approved" in told, told
+    assert "reelgate-ingest-failures" in told, told
+    assert token not in told and token[:40] not in told
+    gate.sfn.stop_execution(executionArn=arn)
+
+    def is_quiet():
+        return not any(gate.s3.list_objects_v2(Bucket=gate.ledger, Prefix=prefix)["KeyCount"] for prefix in ["jobs/", "slots/"])
+
+    until("the slot's return", is_quiet, END_MAX)
+    code, told = gate.script_of("status.sh")
+    equal(code, 0, told)
+    assert told.startswith("Executions that run: 0. Slots in use: 0 of 20.\n"), told
+
+
+def the_sweep_script_finds_nothing_new(gate):
+    code, told = gate.script_of("sweep.sh", "--prefix", "dropped/", "--window-days", "2")
+    equal(code, 0, told)
+    equal(told, "1 versions seen, 0 executions started; the bucket was walked to its end\n", "what it says")
+    code, told = gate.script_of("sweep.sh", "--window-days", "81")
+    equal(code, 1, told)
+    assert "window_days" in told, told
+
+
 CHECKS = [
     boto3_takes_a_clean_video_through,
     boto3_sees_why_a_video_was_rejected,
@@ -314,6 +388,10 @@ CHECKS = [
     the_cli_takes_a_video_through,
     the_cli_stops_and_redrives,
     the_cli_lists_executions,
+    the_drop_script_waits_for_the_verdict,
+    the_probe_leaves_nothing_behind,
+    the_status_script_shows_what_runs_without_secrets,
+    the_sweep_script_finds_nothing_new,
 ]
 
 

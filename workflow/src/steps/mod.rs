@@ -1,21 +1,26 @@
 //! The four steps: ingest, dispatch, settle (with publish), reconcile (with sweep).
 //!
-//! Data flows one way: ingest starts executions; dispatch polls their tasks into records; `advance` does what a record's
-//! phase asks for (`start`, `look`, `carry_out`) under its lease; reconcile finds whatever was left and calls the same.
+//! Data flows one way: ingest starts executions; dispatch sees what waits (`backlog`), claims `slots` and polls tasks into records
+//! (`poll`); `advance` does what a record's phase asks for (`start`, `look`, `carry_out`) under its lease; reconcile keeps
+//! tasks alive (`heartbeat`), finds whatever was left and calls the same.
 
 mod advance;
+mod backlog;
 mod carry_out;
 mod copy;
 pub mod dispatch;
+mod heartbeat;
 pub mod ingest;
 mod look;
 mod orphans;
+mod poll;
 mod preflight;
 mod publish;
 pub mod reconcile;
 mod report;
 mod retire;
 pub mod settle;
+mod slots;
 mod start;
 pub mod sweep;
 mod work;

@@ -1,6 +1,8 @@
 //! Executions that ended without a verdict and without a record: stopped or timed out before a worker ever took them.
 
-use super::reconcile::{OPERATIONAL_ENDS, Reconciler};
+use aws_sdk_sfn::types::ExecutionStatus;
+
+use super::reconcile::Reconciler;
 use super::report;
 use super::retire::retire;
 use super::start::frozen;
@@ -16,6 +18,13 @@ use crate::report::AnalysisReason;
 /// How many leftover intervals back closed executions are looked at: a day at the default of an hour, so that an outage of
 /// the schedule leaves none behind.
 const LOOKED_BACK: i64 = 26;
+
+/// Statuses of executions that ended without a verdict being announced by the state machine.
+const OPERATIONAL_ENDS: [ExecutionStatus; 3] = [
+    ExecutionStatus::Failed,
+    ExecutionStatus::TimedOut,
+    ExecutionStatus::Aborted,
+];
 
 /// Reports and announces the operational ends that nobody did. Returns how many.
 pub(crate) async fn close_unreported(

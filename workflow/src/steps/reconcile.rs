@@ -2,23 +2,19 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use aws_sdk_sfn::types::ExecutionStatus;
 use futures::StreamExt as _;
 
 use super::advance::{Progress, advance};
-use super::dispatch::{read_records, running_page};
+use super::backlog::{read_records, running_page};
+use super::heartbeat::heartbeat_all;
 use super::look::{JobState, job_state};
 use super::retire::{Announcer, retire};
+use super::slots::free_stale_slots;
 use super::{orphans, report, sweep};
 use crate::clock::Deadline;
-use crate::contract::TaskToken;
-use crate::errors::{CallError, Disposition, Operation};
 use crate::gate::{Described, Gate, StepError, chain};
-use crate::ledger::{Edit, LedgerError, Phase, Record, Slot, SlotClaim, Stored};
+use crate::ledger::{Phase, Record, Stored};
 use crate::names;
-
-/// Heartbeats that are sent side by side.
-const HEARTBEATS_AT_ONCE: usize = 16;
 
 /// Records that are worked on side by side.
 const RECORDS_AT_ONCE: usize = 8;
@@ -255,64 +251,6 @@ fn crosses(now_ms: i64, interval_ms: i64, period_ms: i64) -> bool {
     now_ms.div_euclid(period_ms) != (now_ms - interval_ms).div_euclid(period_ms)
 }
 
-/// Sends the heartbeat of every attached record.
-async fn heartbeat_all(gate: &Gate, records: &[Stored<Record>]) -> usize {
-    let mut beats = Vec::new();
-    for stored in records {
-        let Some(token) = &stored.value.token else {
-            continue;
-        };
-        if stored.value.phase == Phase::Sent {
-            continue;
-        }
-        beats.push(async move {
-            match heartbeat(gate, stored, &token.secret).await {
-                Ok(()) => 1,
-                Err(error) => {
-                    let execution_arn = &stored.value.execution_arn;
-                    tracing::warn!(execution_arn, error = chain(&error), "heartbeat not sent");
-                    0
-                }
-            }
-        });
-    }
-    futures::stream::iter(beats)
-        .buffer_unordered(HEARTBEATS_AT_ONCE)
-        .fold(0, |sum, sent| async move { sum + sent })
-        .await
-}
-
-async fn heartbeat(
-    gate: &Gate,
-    stored: &Stored<Record>,
-    token: &TaskToken,
-) -> Result<(), StepError> {
-    let answer = gate
-        .sfn
-        .send_task_heartbeat()
-        .task_token(token.expose())
-        .send()
-        .await;
-    let error = match answer {
-        Ok(_) => return Ok(()),
-        Err(error) => CallError::new(Operation::SendTaskHeartbeat, &error),
-    };
-    if error.disposition != Disposition::Detach {
-        return Err(error.into());
-    }
-    // The task is over. Only the token that was refused is dropped: the retried task's may be there already.
-    gate.ledger
-        .edit(stored.clone(), |record| {
-            if record.detach(token) {
-                Edit::Write
-            } else {
-                Edit::Leave
-            }
-        })
-        .await?;
-    Ok(())
-}
-
 /// Levels that alarms watch; histograms, so that each is reported once and an idle tick reports nothing.
 fn measure(gate: &Gate, records: &[Stored<Record>]) {
     let started = records
@@ -363,52 +301,6 @@ fn looks(
         .map(|(_, _, execution)| execution)
         .collect()
 }
-
-/// Gives back slots whose claimer is gone: unbound ones, and bound ones that no record names.
-async fn free_stale_slots(gate: &Gate) -> Result<usize, StepError> {
-    let mut freed = 0;
-    for number in gate.ledger.held_slots().await? {
-        let stored = match gate.ledger.get::<Slot>(&names::slot_key(number)).await {
-            Ok(Some(stored)) => stored,
-            Ok(None) => continue,
-            Err(error @ (LedgerError::Corrupt { .. } | LedgerError::Newer { .. })) => {
-                tracing::error!(error = chain(&error), "slot left alone");
-                continue;
-            }
-            Err(error) => return Err(error.into()),
-        };
-        if stored.value.stale_ms > gate.now_ms() {
-            continue;
-        }
-        let claim = SlotClaim {
-            number,
-            claim: stored.value.claim.clone(),
-        };
-        // The record is read after the slot: one that binds a slot names it before.
-        if let Some(execution) = &stored.value.execution {
-            let record = gate
-                .ledger
-                .get::<Record>(&names::record_key(execution))
-                .await?;
-            if record.is_some_and(|record| record.value.slot.as_ref() == Some(&claim)) {
-                continue;
-            }
-        }
-        if let crate::ledger::Swap::Done(()) = gate.ledger.delete(&stored.key, &stored.etag).await?
-        {
-            tracing::warn!(slot = number, "stale slot given back");
-            freed += 1;
-        }
-    }
-    Ok(freed)
-}
-
-/// Statuses of executions that ended without a verdict being announced by the state machine.
-pub(crate) const OPERATIONAL_ENDS: [ExecutionStatus; 3] = [
-    ExecutionStatus::Failed,
-    ExecutionStatus::TimedOut,
-    ExecutionStatus::Aborted,
-];
 
 #[cfg(test)]
 mod tests {

@@ -158,6 +158,7 @@ async fn announce(
         .message_attributes("verdict", verdict)
         .send()
         .await
-        .map(|_| ())
-        .map_err(|error| CallError::new(Operation::Publish, &error))
+        .map_err(|error| CallError::new(Operation::Publish, &error))?;
+    metrics::counter!("FailedExecutions").increment(1);
+    Ok(())
 }

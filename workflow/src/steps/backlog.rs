@@ -1,0 +1,122 @@
+//! What waits: executions that run, and the records of those whose task was taken.
+
+use std::collections::BTreeSet;
+
+use aws_sdk_sfn::types::ExecutionStatus;
+use futures::StreamExt as _;
+
+use crate::errors::{CallError, Operation};
+use crate::gate::{Gate, StepError, chain};
+use crate::ledger::{LedgerError, Phase, Record, Stored};
+use crate::names;
+
+/// Records that are read side by side.
+const READS_AT_ONCE: usize = 16;
+
+/// Executions a page of ListExecutions (API reference: at most 1000).
+const EXECUTIONS_PAGE: i32 = 1000;
+
+/// Executions that run, as far as the pages read so far tell.
+pub(crate) struct Running {
+    pub(crate) names: BTreeSet<String>,
+    next_token: Option<String>,
+}
+
+/// The first page of running executions; None if the listing is throttled, which the next tick makes up for.
+pub(crate) async fn first_running(gate: &Gate) -> Result<Option<Running>, StepError> {
+    match running_page(gate, None).await {
+        Ok(running) => Ok(Some(running)),
+        Err(error) if error.is_throttled() => {
+            metrics::counter!("Throttles").increment(1);
+            Ok(None)
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+pub(crate) async fn running_page(gate: &Gate, token: Option<String>) -> Result<Running, CallError> {
+    let output = gate
+        .sfn
+        .list_executions()
+        .state_machine_arn(&gate.config.ingest.state_machine_arn)
+        .status_filter(ExecutionStatus::Running)
+        .max_results(EXECUTIONS_PAGE)
+        .set_next_token(token)
+        .send()
+        .await
+        .map_err(|error| CallError::new(Operation::ListExecutions, &error))?;
+    Ok(Running {
+        names: output
+            .executions
+            .into_iter()
+            .map(|execution| execution.name)
+            .collect(),
+        next_token: output.next_token,
+    })
+}
+
+/// How many executions wait for a poll, counted up to `enough`: those that run and have no record, or a detached one.
+pub(crate) async fn waiting(
+    gate: &Gate,
+    first: Running,
+    records: &[Stored<Record>],
+    enough: usize,
+) -> Result<usize, StepError> {
+    let attached: BTreeSet<&str> = records
+        .iter()
+        .filter(|stored| !stored.value.is_detached())
+        .map(|stored| stored.value.execution.as_str())
+        .collect();
+    let mut page = first;
+    let mut count = 0;
+    loop {
+        count += page
+            .names
+            .iter()
+            .filter(|name| !attached.contains(name.as_str()))
+            .count();
+        let Some(token) = page.next_token.take() else {
+            return Ok(count.min(enough));
+        };
+        if count >= enough {
+            return Ok(enough);
+        }
+        page = match running_page(gate, Some(token)).await {
+            Ok(page) => page,
+            Err(error) if error.is_throttled() => return Ok(count.min(enough)),
+            Err(error) => return Err(error.into()),
+        };
+    }
+}
+
+/// Reads all records. One that is not readable is logged and left alone; the rest goes on.
+pub(crate) async fn read_records(gate: &Gate) -> Result<Vec<Stored<Record>>, StepError> {
+    let keys = gate.ledger.list(names::RECORDS_PREFIX).await?;
+    let reads: Vec<_> = keys
+        .iter()
+        .map(|key| gate.ledger.get::<Record>(key))
+        .collect();
+    let results: Vec<_> = futures::stream::iter(reads)
+        .buffered(READS_AT_ONCE)
+        .collect()
+        .await;
+    let mut records = Vec::new();
+    for result in results {
+        match result {
+            Ok(stored) => records.extend(stored),
+            Err(error @ (LedgerError::Corrupt { .. } | LedgerError::Newer { .. })) => {
+                tracing::error!(error = chain(&error), "record left alone");
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(records)
+}
+
+/// Whether a record would start its job, had it a slot.
+pub(crate) fn waits_for_slot(gate: &Gate, record: &Record) -> bool {
+    record.phase == Phase::Queued
+        && record.slot.is_none()
+        && record.token.is_some()
+        && !record.is_leased(gate.now_ms())
+}

@@ -1,0 +1,69 @@
+//! Heartbeats: a task whose heartbeat is late is lost, so each tick sends that of every attached record.
+
+use futures::StreamExt as _;
+
+use crate::contract::TaskToken;
+use crate::errors::{CallError, Disposition, Operation};
+use crate::gate::{Gate, StepError, chain};
+use crate::ledger::{Edit, Phase, Record, Stored};
+
+/// Heartbeats that are sent side by side.
+const HEARTBEATS_AT_ONCE: usize = 16;
+
+/// Sends the heartbeat of every attached record.
+pub(crate) async fn heartbeat_all(gate: &Gate, records: &[Stored<Record>]) -> usize {
+    let mut beats = Vec::new();
+    for stored in records {
+        let Some(token) = &stored.value.token else {
+            continue;
+        };
+        if stored.value.phase == Phase::Sent {
+            continue;
+        }
+        beats.push(async move {
+            match heartbeat(gate, stored, &token.secret).await {
+                Ok(()) => 1,
+                Err(error) => {
+                    let execution_arn = &stored.value.execution_arn;
+                    tracing::warn!(execution_arn, error = chain(&error), "heartbeat not sent");
+                    0
+                }
+            }
+        });
+    }
+    futures::stream::iter(beats)
+        .buffer_unordered(HEARTBEATS_AT_ONCE)
+        .fold(0, |sum, sent| async move { sum + sent })
+        .await
+}
+
+async fn heartbeat(
+    gate: &Gate,
+    stored: &Stored<Record>,
+    token: &TaskToken,
+) -> Result<(), StepError> {
+    let answer = gate
+        .sfn
+        .send_task_heartbeat()
+        .task_token(token.expose())
+        .send()
+        .await;
+    let error = match answer {
+        Ok(_) => return Ok(()),
+        Err(error) => CallError::new(Operation::SendTaskHeartbeat, &error),
+    };
+    if error.disposition != Disposition::Detach {
+        return Err(error.into());
+    }
+    // The task is over. Only the token that was refused is dropped: the retried task's may be there already.
+    gate.ledger
+        .edit(stored.clone(), |record| {
+            if record.detach(token) {
+                Edit::Write
+            } else {
+                Edit::Leave
+            }
+        })
+        .await?;
+    Ok(())
+}
