@@ -75,6 +75,16 @@ serve *arguments:
 load *arguments:
     cargo run --release --locked -p sandbox -- load {{ arguments }}
 
+# The functions' zips for arm64, as they deploy: target/lambda/<name>/bootstrap.zip.
+[group('deploy')]
+build:
+    lambdas/build.sh
+
+# Builds in two folders: the zips of one commit are the same, byte by byte.
+[group('deploy')]
+build-check:
+    lambdas/build-check.sh
+
 # Build the functions, deploy everything to AWS, and wait until uploads are safe. Options are Terraform's.
 [group('deploy')]
 [positional-arguments]
@@ -117,16 +127,16 @@ sweep *options:
 logs *options:
     @deploy/logs.sh "$@"
 
-# Cold starts and memory of the functions as they ship, side by side with bare ones, against their bars.
+# Cold starts and memory of the functions as they ship, side by side with others, against their bars.
 [group('measure')]
-bench *arguments: _ship
+bench *arguments: (_ship "-p bare -p system-allocator")
     cargo run --release --locked -p bench -- {{ arguments }}
 
 # What the functions' zips weigh, against their bar.
 [group('measure')]
 sizes: _ship
-    cargo run --locked -p sizes -- target/ship/{ingest-trigger,activity-worker,moderation-callback,reconciler}
+    cargo run --release --locked -p function-zip -- weigh target/ship/{ingest-trigger,activity-worker,moderation-callback,reconciler}
 
-# The functions, and the bare one, as they ship (fat LTO takes minutes), for this machine's processor.
-_ship:
-    cargo build --profile ship --locked -p bare -p ingest-trigger -p activity-worker -p moderation-callback -p reconciler
+# The functions as they ship (fat LTO takes minutes), for this machine's processor.
+_ship *others:
+    cargo build --profile ship --locked -p ingest-trigger -p activity-worker -p moderation-callback -p reconciler {{ others }}

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Prepares a runner for the justfile's recipes: Rust as Cargo.toml asks for it, just, and cargo-lambda.
+# Prepares a runner for the justfile's recipes: Rust as Cargo.toml asks for it, and just.
 #
 # The lowest Rust that is supported builds everything here, so what the README promises is what is tested, and one commit
 # has one compiler.

@@ -55,7 +55,7 @@ if [[ ${1:-} == build ]]; then
     else
         problem "Rust is missing: rustup.rs"
     fi
-    has cargo-lambda || problem "cargo-lambda is missing: \`pip install cargo-lambda\` brings it, with the zig that it links with"
+    has python3 || problem "python3 is missing: install it, with its venv module; it installs cargo-lambda, pinned, below target/"
 fi
 
 if ((problems > 0)); then

@@ -5,15 +5,15 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-alarms=terraform/modules/observability/alarms.tf
+alarms=terraform/modules/observability
 page=docs/operations.md
 
 made=$(
     sed -nE \
-        -e 's/^    ([a-z][a-z-]*) += \{$/\1/p' \
+        -e 's/^    "?([a-z][a-z-]*)"? *[=:] \{$/\1/p' \
         -e 's/^.*"([a-z][a-z-]*-)\$\{key\}" =>? \{$/\1*/p' \
         -e 's/^ *alarm_name += "\$\{var\.name\}-([a-z][a-z-]*-)\$\{each\.key\}"$/\1*/p' \
-        "$alarms" | sort
+        "$alarms"/{alarms.json,alarms.tf,alarm_resources.tf} | sort
 )
 # shellcheck disable=SC2016 # backquotes of Markdown
 described=$(sed -nE 's/^### `([a-z-]+)(<[a-z]+>)?`$/\1\2/p' "$page" | sed 's/<.*>/*/' | sort)

@@ -39,7 +39,6 @@ module "function" {
   max_retries              = each.value.max_retries
   max_event_age_s          = each.value.max_event_age_s
   on_failure_queue         = each.value.on_failure_queue
-  log_level                = var.log_level
   log_retention_days       = var.log_retention_days
   tracing_mode             = each.value.tracing_mode
   reserved_concurrency     = lookup(var.reserved_concurrency, each.key, null)

@@ -247,12 +247,13 @@ variable "force_destroy" {
 variable "retention_days" {
   type = object({
     rejected_raw      = optional(number)
+    approved_raw      = optional(number)
     raw               = optional(number)
     replaced_approved = optional(number)
     reports           = optional(number)
     access_logs       = optional(number, 90)
   })
-  description = "Days until rejected raw versions, all raw versions, replaced or taken-down approved versions, reports and access logs expire; null: never. What was uploaded is kept at least that long, and gone after twice that."
+  description = "Days until rejected raw versions, approved raw versions, all raw versions, replaced or taken-down approved versions, reports and access logs expire; null: never. What was uploaded is kept at least that long, and gone after twice that."
   default     = {}
   nullable    = false
 
@@ -274,18 +275,6 @@ variable "retention_days" {
 }
 
 # --- Watching ---
-
-variable "log_level" {
-  type        = string
-  description = "Least level of the functions' log lines: INFO, DEBUG or TRACE."
-  default     = "INFO"
-  nullable    = false
-
-  validation {
-    condition     = contains(["TRACE", "DEBUG", "INFO"], var.log_level)
-    error_message = "log_level is TRACE, DEBUG or INFO: above INFO Lambda would drop the functions' metrics too, and with them the alarms."
-  }
-}
 
 variable "state_machine_log_level" {
   type        = string

@@ -8,7 +8,7 @@ use sandbox::stack::Function;
 /// Cold starts and memory of the functions' real programs, side by side with bare ones.
 #[derive(Debug, Parser)]
 pub(crate) struct Arguments {
-    /// Folder with the programs: bare, and the four functions by their names.
+    /// Folder with the programs: bare, the four functions by their names, and those with the system's allocator.
     #[arg(long, default_value = "target/ship")]
     pub(crate) programs: PathBuf,
     /// How often each program is started.

@@ -13,6 +13,7 @@ mod table;
 
 use std::collections::BTreeMap;
 use std::io::Write as _;
+use std::iter;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -30,6 +31,9 @@ use table::{Row, table};
 
 /// Events of one start: one cold, the others warm.
 const EVENTS: usize = 6;
+
+/// What the names of programs with the system's allocator begin with.
+const SYSTEM: &str = "system-";
 
 /// A program whose starts are measured.
 struct Subject {
@@ -70,9 +74,12 @@ async fn all(arguments: &Arguments, log: &Path) -> anyhow::Result<bool> {
     for notice in notices {
         writeln!(out, "Skipped: {notice}.")?;
     }
-    let (text, over) = memory::measure(&arguments.programs, log).await?;
+    let (text, over) = memory::measure(&arguments.programs, "", log).await?;
     writeln!(out, "\n{text}")?;
     broken.extend(over);
+    // To compare with: the bars are not for the other allocator.
+    let (text, _) = memory::measure(&arguments.programs, SYSTEM, log).await?;
+    writeln!(out, "{text}")?;
     for bar in &broken {
         writeln!(out, "BROKEN: {bar}")?;
     }
@@ -109,13 +116,24 @@ async fn rows(subjects: &[Subject], arguments: &Arguments, log: &Path) -> anyhow
     Ok(rows)
 }
 
-/// The bare function first, then the gate's, the variants, and peers in other languages.
+/// The bare function first, then the gate's, one with the system's allocator, the variants, and peers in other languages.
 async fn subjects(arguments: &Arguments) -> anyhow::Result<(Vec<Subject>, Vec<String>)> {
     let mut subjects = vec![bare(arguments).await?];
     for function in Function::ALL {
         subjects.push(subject(function, arguments).await?);
     }
-    for changed in &arguments.variant {
+    let worker = Function::ActivityWorker;
+    let system = Variant {
+        function: Some(worker),
+        label: "system allocator".to_owned(),
+        program: Some(
+            arguments
+                .programs
+                .join(format!("{SYSTEM}{}", worker.name())),
+        ),
+        variables: Vec::new(),
+    };
+    for changed in iter::once(&system).chain(&arguments.variant) {
         subjects.push(variant(changed, arguments).await?);
     }
     let (peers, notices) = peers::peers();

@@ -23,22 +23,26 @@ const WORKER_MB_MAX: f64 = 16.0;
 /// Peak MB of a callback that reads all rows.
 const CALLBACK_MB_MAX: f64 = 24.0;
 
-/// Measures both; returns the figures, and every bar that was broken.
-pub(crate) async fn measure(programs: &Path, log: &Path) -> anyhow::Result<(String, Vec<String>)> {
+/// Measures both programs, whose names are the functions' behind `prefix`; returns the figures, and every bar that was broken.
+pub(crate) async fn measure(
+    programs: &Path,
+    prefix: &str,
+    log: &Path,
+) -> anyhow::Result<(String, Vec<String>)> {
     let (mut worker, mut callback) = (Vec::new(), Vec::new());
     for _ in 0..STARTS {
-        worker.push(dispatch(programs, log).await?);
-        callback.push(settle(programs, log).await?);
+        worker.push(dispatch(programs, prefix, log).await?);
+        callback.push(settle(programs, prefix, log).await?);
     }
     let (mut text, mut broken) = (String::new(), Vec::new());
     let figures = [
         (
-            format!("activity-worker with {TASKS} tasks"),
+            format!("{prefix}activity-worker with {TASKS} tasks"),
             worker,
             WORKER_MB_MAX,
         ),
         (
-            format!("moderation-callback with {ROWS} label rows"),
+            format!("{prefix}moderation-callback with {ROWS} label rows"),
             callback,
             CALLBACK_MB_MAX,
         ),
@@ -70,11 +74,12 @@ pub(crate) async fn measure(programs: &Path, log: &Path) -> anyhow::Result<(Stri
 }
 
 /// A tick that brings the worker as many tasks as there are slots.
-async fn dispatch(programs: &Path, log: &Path) -> anyhow::Result<Started> {
+async fn dispatch(programs: &Path, prefix: &str, log: &Path) -> anyhow::Result<Started> {
     let function = Function::ActivityWorker;
     let mut gate = Gate::deploy(function, &[Function::IngestTrigger], None).await?;
     gate.tasks(TASKS).await?;
-    let worker = program(programs, function.name(), gate.environment(function))?;
+    let name = format!("{prefix}{}", function.name());
+    let worker = program(programs, &name, gate.environment(function))?;
     let started = start(&worker, &[gate.tick()], log).await?;
     let answer = answer(&started)?;
     ensure!(
@@ -85,7 +90,7 @@ async fn dispatch(programs: &Path, log: &Path) -> anyhow::Result<Started> {
 }
 
 /// The completion of a job with a result of very many rows.
-async fn settle(programs: &Path, log: &Path) -> anyhow::Result<Started> {
+async fn settle(programs: &Path, prefix: &str, log: &Path) -> anyhow::Result<Started> {
     let labels = tempfile::tempdir()?;
     std::fs::write(labels.path().join("clip-0.mp4.labels.json"), labels_file())?;
     let function = Function::ModerationCallback;
@@ -93,7 +98,8 @@ async fn settle(programs: &Path, log: &Path) -> anyhow::Result<Started> {
     let mut gate = Gate::deploy(function, &others, Some(labels.path().to_owned())).await?;
     let (event, rows) = gate.completion().await?;
     ensure!(rows >= ROWS, "the result has only {rows} rows");
-    let callback = program(programs, function.name(), gate.environment(function))?;
+    let name = format!("{prefix}{}", function.name());
+    let callback = program(programs, &name, gate.environment(function))?;
     let started = start(&callback, &[event], log).await?;
     let answer = answer(&started)?;
     ensure!(

@@ -8,7 +8,7 @@
 //! - Services know the time only through [`clock::Clock`] and chance only through [`rng::SharedRng`], so that the same
 //!   services run behind a socket ([`server`]) or in process on paused time ([`connector`]).
 //! - No service knows the workflow; only [`stack`] does, which deploys it as Terraform does on AWS.
-//! - Dependencies run one way: SQS and Lambda at the bottom, then SNS, EventBridge, S3, Rekognition, Step Functions.
+//! - Dependencies run one way: IAM, SQS and Lambda at the bottom, then SNS, EventBridge, S3, Rekognition, Step Functions.
 
 pub mod account;
 pub mod aws;
@@ -18,8 +18,10 @@ pub mod connector;
 pub mod delivery;
 pub mod events;
 pub mod faults;
+pub mod iam;
 pub mod journal;
 pub mod lambda;
+pub mod measurements;
 mod params;
 mod pattern;
 pub mod program;

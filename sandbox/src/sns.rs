@@ -13,6 +13,7 @@ use http::StatusCode;
 use crate::account::Account;
 use crate::clock::{Clock, iso_ms};
 use crate::delivery::DeliveryFaults;
+use crate::iam::{Call, Iam};
 use crate::journal::{Entry, Journal};
 use crate::lambda::Lambda;
 use crate::rng::SharedRng;
@@ -31,6 +32,7 @@ pub struct Sns {
     account: Account,
     clock: Clock,
     rng: SharedRng,
+    iam: Arc<Iam>,
     lambda: Arc<Lambda>,
     sqs: Arc<Sqs>,
     journal: Journal,
@@ -73,6 +75,7 @@ impl Sns {
         account: Account,
         clock: Clock,
         rng: SharedRng,
+        iam: Arc<Iam>,
         lambda: Arc<Lambda>,
         sqs: Arc<Sqs>,
         journal: Journal,
@@ -81,6 +84,7 @@ impl Sns {
             account,
             clock,
             rng,
+            iam,
             lambda,
             sqs,
             journal,
@@ -176,6 +180,25 @@ impl Sns {
         attributes: &BTreeMap<String, String>,
     ) -> Result<String, ApiError> {
         self.publish_with(topic_arn, subject, message, text_attributes(attributes))
+    }
+
+    /// As [`Self::publish`], by another service that has assumed a role for it. A role that IAM does not know may do everything.
+    ///
+    /// # Errors
+    /// As [`Self::publish`]; `AuthorizationError` when the role may not.
+    pub fn publish_as(
+        &self,
+        role_arn: &str,
+        topic_arn: &str,
+        subject: Option<&str>,
+        message: &str,
+        attributes: &BTreeMap<String, String>,
+    ) -> Result<String, ApiError> {
+        if let Some(role) = self.iam.role(role_arn) {
+            role.check(&Call::publish(topic_arn))
+                .map_err(|denied| denied.of_publish())?;
+        }
+        self.publish(topic_arn, subject, message, attributes)
     }
 
     /// As [`Self::publish`], with attributes of any type.

@@ -1,11 +1,13 @@
 //! SDK configuration for a Lambda: region, credentials and endpoints from the environment, one HTTP client for all services.
 
+use std::sync::LazyLock;
+
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_smithy_async::rt::sleep::TokioSleep;
 use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
 use aws_smithy_http_client::tls::{self, TlsContext, TrustStore};
-use aws_smithy_runtime_api::client::http::SharedHttpClient;
+use aws_smithy_runtime_api::client::http::{HttpClient as _, SharedHttpClient, http_client_fn};
 use aws_types::SdkConfig;
 use aws_types::region::Region;
 
@@ -103,7 +105,14 @@ impl Aws {
     }
 }
 
+/// One client for all services. The first request makes its connector: a start that calls nothing needs none, and each
+/// service's client would make one on trial when it is built.
 fn http_client() -> SharedHttpClient {
+    let client = LazyLock::new(https_client);
+    http_client_fn(move |settings, components| client.http_connector(settings, components))
+}
+
+fn https_client() -> SharedHttpClient {
     let roots = AMAZON_ROOTS.iter().fold(TrustStore::empty(), |store, pem| {
         store.with_pem_certificate(*pem)
     });
@@ -114,5 +123,21 @@ fn http_client() -> SharedHttpClient {
         Ok(context) => builder.tls_context(context).build_https(),
         // The roots are compiled in and parse: a test proves it.
         Err(_) => builder.build_https(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use aws_smithy_runtime_api::client::runtime_components::RuntimeComponentsBuilder;
+    use aws_smithy_types::config_bag::ConfigBag;
+
+    use super::*;
+
+    /// A root that cannot be read would be a panic at the first request.
+    #[test]
+    fn a_connector_can_be_made_from_the_roots() {
+        let components = RuntimeComponentsBuilder::new("test");
+        let made = https_client().validate_base_client_config(&components, &ConfigBag::base());
+        assert!(made.is_ok(), "{made:?}");
     }
 }

@@ -5,6 +5,9 @@ use std::str::FromStr;
 
 use crate::names;
 
+/// Largest cap of video minutes a day: each scan of the day is an entry of one ledger document, which stays within some megabytes.
+pub const VIDEO_MINUTES_A_DAY_MAX: u32 = 100_000;
+
 /// What ingest needs to know.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct IngestConfig {
@@ -37,6 +40,8 @@ pub struct GateConfig {
     pub max_analyses: u32,
     /// Tries of the same work before the task fails.
     pub max_attempts: u32,
+    /// Minutes of video whose scans may be started on a UTC day; None: any number.
+    pub max_video_minutes_a_day: Option<u32>,
     /// How long GetActivityTask may hold a poll open.
     pub poll_ms: i64,
     /// Time that a task needs after its poll: pre-flight and start.
@@ -110,8 +115,8 @@ impl AnnouncerConfig {
 impl GateConfig {
     /// Reads the variables of [`IngestConfig`] and `APPROVED_BUCKET`, `LEDGER_BUCKET`, `ACTIVITY_ARN`,
     /// `MODERATION_RESULTS_TOPIC_ARN`, `REKOGNITION_ROLE_ARN`, `STACK_NAME`, and the optional `MAX_JOBS`, `MAX_ANALYSES`,
-    /// `MAX_ATTEMPTS`, `POLL_MS`, `WORK_MS`, `LEASE_MARGIN_MS`, `OVERDUE_MS`, `TICK_MS`, `LEFTOVERS_MS`, `LATE_COPY_MS`,
-    /// `SWEEP_WINDOW_MS`, `CACHE_CONTROL`.
+    /// `MAX_ATTEMPTS`, `MAX_VIDEO_MINUTES_A_DAY`, `POLL_MS`, `WORK_MS`, `LEASE_MARGIN_MS`, `OVERDUE_MS`, `TICK_MS`,
+    /// `LEFTOVERS_MS`, `LATE_COPY_MS`, `SWEEP_WINDOW_MS`, `CACHE_CONTROL`.
     ///
     /// # Errors
     /// [`ConfigError`] with every variable that is missing, malformed or out of range.
@@ -129,6 +134,12 @@ impl GateConfig {
             max_jobs: vars.number("MAX_JOBS", 20, 0, names::SLOTS_MAX),
             max_analyses: vars.number("MAX_ANALYSES", 2, 1, 10),
             max_attempts: vars.number("MAX_ATTEMPTS", 20, 1, 1000),
+            // 0 is refused: MAX_JOBS=0 pauses, and tells so.
+            max_video_minutes_a_day: vars.optional_number(
+                "MAX_VIDEO_MINUTES_A_DAY",
+                1,
+                VIDEO_MINUTES_A_DAY_MAX,
+            ),
             // The service holds a poll for at most 60 s; five more let its answer arrive (API reference, GetActivityTask).
             poll_ms: vars.number("POLL_MS", 65_000, 1, DAY_MS),
             work_ms: vars.number("WORK_MS", 60_000, 1, DAY_MS),
@@ -199,17 +210,24 @@ impl<F: Fn(&str) -> Option<String>> Vars<F> {
         min: N,
         max: N,
     ) -> N {
-        let Some(value) = self.optional(name) else {
-            return default;
-        };
+        self.optional_number(name, min, max).unwrap_or(default)
+    }
+
+    fn optional_number<N: FromStr + PartialOrd + fmt::Display + Copy>(
+        &mut self,
+        name: &str,
+        min: N,
+        max: N,
+    ) -> Option<N> {
+        let value = self.optional(name)?;
         match value.parse::<N>() {
-            Ok(number) if number >= min && number <= max => number,
+            Ok(number) if number >= min && number <= max => Some(number),
             _ => {
                 self.problem(
                     name,
                     &format!("is {value:?}: expected a whole number from {min} to {max}"),
                 );
-                default
+                None
             }
         }
     }
@@ -251,6 +269,7 @@ mod tests {
         let config = GateConfig::from_vars(vars).unwrap();
         assert_eq!(config.max_jobs, 20);
         assert_eq!(config.max_analyses, 2);
+        assert_eq!(config.max_video_minutes_a_day, None);
     }
 
     #[test]
@@ -269,6 +288,25 @@ mod tests {
             "{error}"
         );
         assert!(error.contains("ACTIVITY_ARN is \"arn:aws:sns"), "{error}");
+    }
+
+    #[test]
+    fn a_cap_is_whole_minutes_and_never_none_at_all() {
+        let with = |value: &str| {
+            GateConfig::from_vars(|name| match name {
+                "MAX_VIDEO_MINUTES_A_DAY" => Some(value.to_owned()),
+                _ => vars(name),
+            })
+        };
+        assert_eq!(with("600").unwrap().max_video_minutes_a_day, Some(600));
+        assert_eq!(with("").unwrap().max_video_minutes_a_day, None);
+        for bad in ["0", "1.5", "-1", "100001", "1h"] {
+            let error = with(bad).unwrap_err().to_string();
+            let expected = format!(
+                "MAX_VIDEO_MINUTES_A_DAY is {bad:?}: expected a whole number from 1 to 100000"
+            );
+            assert!(error.contains(&expected), "{error}");
+        }
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! The shell of a Lambda function: logs, metrics, and one invocation after the other.
 
-use std::io;
+use std::any::Any;
+use std::{io, panic};
 
 use lambda_runtime::{Diagnostic, LambdaEvent, service_fn};
 use serde_json::Value;
@@ -73,8 +74,7 @@ where
         let deadline = Deadline {
             at_ms: i64::try_from(event.context.deadline).unwrap_or(i64::MAX),
         };
-        // Boxed: a step's future is large and deeply nested, and the runtime's layers would each hold it.
-        let result = Box::pin(handle(event.payload, deadline)).await;
+        let result = handle(event.payload, deadline).await;
         // One document for each set of dimensions that something was measured for: an idle tick writes nothing.
         if let Err(error) = metrics.flush(io::stdout()) {
             tracing::warn!(%error, "metrics not written");
@@ -88,8 +88,9 @@ where
 }
 
 /// Starts logging to standard output: JSON if `AWS_LAMBDA_LOG_FORMAT` asks for it, from `AWS_LAMBDA_LOG_LEVEL` on (INFO if unset).
+/// A panic is logged too, since what ships ends with it.
 ///
-/// Only the project's own events are written at that level. Libraries are heard from WARN on: at TRACE some of them write
+/// Nothing below INFO is compiled into an optimised program. Only the project's own events are written at that level. Libraries are heard from WARN on: at TRACE some of them write
 /// whole requests, and those carry task tokens.
 pub fn init_logs() {
     let level = environment("AWS_LAMBDA_LOG_LEVEL")
@@ -117,5 +118,35 @@ pub fn init_logs() {
         registry
             .with(format.without_time().with_filter(targets))
             .init();
+    }
+    panic::set_hook(Box::new(|panic| {
+        tracing::error!(
+            error_name = "Panicked",
+            error = panic_message(panic.payload()),
+            location = panic.location().map(tracing::field::display),
+            "the program is wrong"
+        );
+    }));
+}
+
+/// A panic's message, if it is a constant. One that was put together may quote what was worked on, a task token even.
+fn panic_message(payload: &dyn Any) -> &str {
+    payload
+        .downcast_ref::<&'static str>()
+        .copied()
+        .unwrap_or("a message that is left out, since it may quote data")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panic_tells_its_message_only_if_that_is_constant() {
+        let caught = |panicking: fn()| panic::catch_unwind(panicking).unwrap_err();
+        let constant = caught(|| panic!("never so"));
+        assert_eq!(panic_message(&*constant), "never so");
+        let quoting = caught(|| panic!("{}", std::hint::black_box("AQCEAAAAKgAAAAMAAAA")));
+        assert!(panic_message(&*quoting).starts_with("a message that is left out"));
     }
 }

@@ -4,6 +4,8 @@
 
 use sha2::{Digest, Sha256};
 
+use crate::report::Timestamp;
+
 /// Where the ledger keeps the rights to hold a Rekognition job open.
 pub const SLOTS_PREFIX: &str = "slots/";
 /// Where the ledger keeps the records of videos under way.
@@ -13,11 +15,15 @@ pub const HEADS_PREFIX: &str = "heads/";
 /// Where the ledger keeps reports and their WebVTT tracks.
 pub const REPORTS_PREFIX: &str = "reports/";
 
+/// Where the ledger keeps what was scanned on each day, while that is capped.
+pub const BUDGETS_PREFIX: &str = "budget/";
+
 /// Most slots that there can be: far above any account's quota of open jobs (20 by default).
 pub const SLOTS_MAX: u32 = 1000;
 
 const SLUG_CHARS_MAX: usize = 40;
 const EXECUTION_HASH_CHARS: usize = 32;
+const DAY_CHARS: usize = "2026-11-24".len();
 
 /// The execution of one object version: `<readable slug>-<hash>`, within `[A-Za-z0-9_-]{1,80}`.
 ///
@@ -85,6 +91,35 @@ pub fn slot_key(number: u32) -> String {
 pub fn parse_slot_key(ledger_key: &str) -> Option<u32> {
     let number = ledger_key.strip_prefix(SLOTS_PREFIX)?.parse().ok()?;
     (slot_key(number) == ledger_key).then_some(number)
+}
+
+/// One scan among those of all executions: `<execution>.<redrive count>.<number>`. No name of an execution has a dot.
+#[must_use]
+pub fn scan_name(execution_name: &str, redrive_count: u32, analysis_number: u32) -> String {
+    format!("{execution_name}.{redrive_count}.{analysis_number}")
+}
+
+/// The UTC day of a point in time, in milliseconds since 1970: `2026-11-24`. Days sort as text.
+#[must_use]
+pub fn day(ms: i64) -> String {
+    let mut text = Timestamp::from_ms(ms).to_string();
+    text.truncate(DAY_CHARS);
+    text
+}
+
+/// The ledger key of what was scanned on a day.
+#[must_use]
+pub fn budget_key(day: &str) -> String {
+    format!("{BUDGETS_PREFIX}{day}.json")
+}
+
+/// The day whose scans are under this ledger key; `None` for any other key.
+#[must_use]
+pub fn parse_budget_key(ledger_key: &str) -> Option<&str> {
+    let day = ledger_key
+        .strip_prefix(BUDGETS_PREFIX)?
+        .strip_suffix(".json")?;
+    (day.len() == DAY_CHARS).then_some(day)
 }
 
 /// The ledger key of an execution's report.
@@ -261,6 +296,8 @@ mod tests {
                 slot_key(123),
                 report_key("clip-mp4-0"),
                 webvtt_key("clip-mp4-0"),
+                budget_key(&day(1_795_478_400_000)),
+                scan_name("clip-mp4-0", 1, 2),
             ]
             .join("\n")
         );
@@ -277,6 +314,14 @@ mod tests {
             "slots/07.json",
         ] {
             assert_eq!(parse_slot_key(key), None, "{key}");
+        }
+        for key in [
+            "budget/",
+            "budget/.json",
+            "budget/today.json",
+            "budget/2026-11-24",
+        ] {
+            assert_eq!(parse_budget_key(key), None, "{key}");
         }
         for key in [
             "jobs/",
@@ -319,6 +364,15 @@ mod tests {
         #[test]
         fn slots_are_read_back(number: u32) {
             prop_assert_eq!(parse_slot_key(&slot_key(number)), Some(number));
+        }
+
+        #[test]
+        fn days_are_read_back_and_sort_by_time(ms in 0..4_000_000_000_000_i64, later in 0..400_000_000_000_i64) {
+            let first = day(ms);
+            let key = budget_key(&first);
+            prop_assert_eq!(parse_budget_key(&key), Some(first.as_str()));
+            prop_assert!(first <= day(ms + later));
+            prop_assert!(first < day(ms + 86_400_000));
         }
 
         #[test]

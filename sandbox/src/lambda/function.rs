@@ -17,6 +17,8 @@ pub struct FunctionConfig {
     pub timeout: Duration,
     /// Memory in MB: reported, not enforced.
     pub memory_mb: u32,
+    /// ARN of the role whose credentials its environments get; None: credentials that may do everything.
+    pub role_arn: Option<String>,
     /// Environment variables of the function.
     pub environment: BTreeMap<String, String>,
     /// What an environment runs.

@@ -12,6 +12,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use super::failure::{self, Outcome, exit_reason};
 use super::{Code, FunctionConfig, Lambda};
+use crate::iam;
 
 /// How long a process may take to end after SIGTERM (Lambda developer guide, "Shutdown phase"). Real time.
 const TERMINATE_MAX: Duration = Duration::from_secs(2);
@@ -155,6 +156,8 @@ fn command(lambda: &Lambda, config: &FunctionConfig, id: &str) -> Result<Command
     })?;
     let task_root = program.parent().unwrap_or(program);
     let today = lambda.clock.now().date().to_string().replace('-', "/");
+    let role_arn = config.role_arn.as_deref();
+    let access_key_id = role_arn.map_or_else(|| "ASIASANDBOX".to_owned(), iam::access_key_id);
     let mut command = Command::new(program);
     command
         .args(arguments)
@@ -182,7 +185,7 @@ fn command(lambda: &Lambda, config: &FunctionConfig, id: &str) -> Result<Command
         )
         .env("AWS_REGION", &lambda.account.region)
         .env("AWS_DEFAULT_REGION", &lambda.account.region)
-        .env("AWS_ACCESS_KEY_ID", "ASIASANDBOX")
+        .env("AWS_ACCESS_KEY_ID", access_key_id)
         .env("AWS_SECRET_ACCESS_KEY", "sandbox")
         .env("AWS_SESSION_TOKEN", "sandbox")
         .env("_HANDLER", "bootstrap")

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use anyhow::bail;
 use clap::{ArgAction, Args, Parser, Subcommand};
 
 use crate::sim::Level;
@@ -141,6 +142,12 @@ pub(super) struct Options {
           value_parser = clap::value_parser!(u32).range(0..=i64::from(workflow::names::SLOTS_MAX)))]
     pub(super) max_jobs: u32,
 
+    /// Minutes of video whose scans the gate starts on a day (of wall time, in UTC, at any speed); over it tasks wait for the next
+    /// [default: no cap].
+    #[arg(long, value_name = "N", global = true,
+          value_parser = clap::value_parser!(u32).range(1..=i64::from(workflow::config::VIDEO_MINUTES_A_DAY_MAX)))]
+    pub(super) max_video_minutes_a_day: Option<u32>,
+
     /// Concurrent invocations that the account allows; AWS gives 1000, new accounts as few as 10.
     #[arg(long, value_name = "N", global = true, default_value_t = 1000,
           value_parser = clap::value_parser!(u32).range(1..=100_000))]
@@ -174,6 +181,26 @@ pub(super) struct Options {
     /// Tells what the services do, on standard error; more often, more of it.
     #[arg(short, long, global = true, action = ArgAction::Count)]
     pub(super) verbose: u8,
+}
+
+impl Options {
+    /// Refuses what makes videos wait for longer than anybody does who watches them settle.
+    ///
+    /// # Errors
+    /// When there is such an option.
+    pub(super) fn refuse_waiting(&self) -> anyhow::Result<()> {
+        if self.max_jobs == 0 {
+            bail!(
+                "--max-jobs 0 pauses the gate, and nothing would ever settle: only `serve` takes it"
+            );
+        }
+        if self.max_video_minutes_a_day.is_some() {
+            bail!(
+                "--max-video-minutes-a-day may make videos wait for tomorrow: only `serve` takes it"
+            );
+        }
+        Ok(())
+    }
 }
 
 fn function(name: &str) -> Result<Function, String> {
@@ -298,6 +325,10 @@ mod tests {
         refused(&["--speed", "NaN"], "expected a number from 0.01 to 10000");
         refused(&["--job-seconds", "1x"], "expected seconds from 0 to 86400");
         refused(&["--max-jobs", "1001"], "1001 is not in 0..=1000");
+        refused(
+            &["--max-video-minutes-a-day", "0"],
+            "0 is not in 1..=100000",
+        );
         refused(&["--concurrency", "0"], "0 is not in 1..=100000");
         refused(&["serve", "--port", "65536"], "65536");
         refused(
@@ -317,6 +348,7 @@ mod tests {
             "--functions",
             "--speed",
             "--max-jobs",
+            "--max-video-minutes-a-day",
             "--concurrency",
             "--seed",
             "--policy",

@@ -72,9 +72,7 @@ impl Measured {
 /// # Errors
 /// When the sandbox cannot run.
 pub(super) async fn load(options: &mut Options, load: &Load) -> anyhow::Result<bool> {
-    if options.max_jobs == 0 {
-        bail!("--max-jobs 0 pauses the gate, and nothing would ever settle: only `serve` takes it");
-    }
+    options.refuse_waiting()?;
     let speed = options.speed.unwrap_or(SPEED);
     let job = options.job_seconds.get_or_insert(JOB).div_f64(speed);
     let labels = tempfile::tempdir().context("no folder for labels can be made")?;

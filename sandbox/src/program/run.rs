@@ -42,9 +42,7 @@ struct Passage {
 /// When the videos cannot be read, or the sandbox cannot run.
 pub(super) async fn run(arguments: &Arguments) -> anyhow::Result<bool> {
     let options = &arguments.options;
-    if options.max_jobs == 0 {
-        bail!("--max-jobs 0 pauses the gate, and nothing would ever settle: only `serve` takes it");
-    }
+    options.refuse_waiting()?;
     let videos = videos(&arguments.files)?;
     let reports = reports_folder(arguments.reports.as_deref())?;
     let labels = labels::gather(&videos, options.labels.as_deref())?;

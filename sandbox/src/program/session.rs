@@ -86,6 +86,7 @@ impl Session {
             StackOptions {
                 endpoint_url: Some(endpoint_url.clone()),
                 max_jobs: options.max_jobs,
+                max_video_minutes_a_day: options.max_video_minutes_a_day,
                 policy,
                 ..StackOptions::default()
             },

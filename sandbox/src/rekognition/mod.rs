@@ -13,7 +13,7 @@ mod start;
 mod state;
 mod taxonomy;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -74,6 +74,8 @@ pub struct Faults {
     pub lose_notifications: BTreeSet<u64>,
     /// The completion of these is told twice.
     pub repeat_notifications: BTreeSet<u64>,
+    /// The videos of these turn out to be that long (in milliseconds), whatever their headers say or leave out.
+    pub found_lengths_ms: BTreeMap<u64, u64>,
     /// Pages hold no more rows than this, whatever is asked for: MaxResults is only the most.
     pub page_rows_max: Option<usize>,
 }

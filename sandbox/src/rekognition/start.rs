@@ -12,7 +12,7 @@ use super::Rekognition;
 use super::error::{invalid_s3_object, limit_exceeded, parameter_mismatch, video_too_large};
 use super::labels::{self, Script};
 use super::members::{Members, Text, Violations};
-use super::state::{Job, Outcome, RETENTION, Used};
+use super::state::{Channel, Job, Outcome, RETENTION, Used};
 use crate::journal::Entry;
 use crate::s3::ObjectInfo;
 use crate::wire::ApiError;
@@ -103,7 +103,7 @@ struct Start {
     min_confidence: f32,
     token: Option<String>,
     tag: Option<String>,
-    topic_arn: Option<String>,
+    channel: Option<Channel>,
 }
 
 impl Start {
@@ -129,7 +129,7 @@ impl Start {
                 .unwrap_or(MIN_CONFIDENCE_DEFAULT),
             token: members.text("ClientRequestToken", &REQUEST_TOKEN, &mut violations)?,
             tag: members.text("JobTag", &JOB_TAG, &mut violations)?,
-            topic_arn: None,
+            channel: None,
         };
         let video = members.structure("Video", &["S3Object"])?;
         if video.is_none() {
@@ -148,9 +148,12 @@ impl Start {
         }
         let channel = ["SNSTopicArn", "RoleArn"];
         if let Some(channel) = members.structure("NotificationChannel", &channel)? {
-            let topic = channel.required_text("SNSTopicArn", &TOPIC_ARN, &mut violations)?;
-            start.topic_arn = Some(topic);
-            channel.required_text("RoleArn", &ROLE_ARN, &mut violations)?;
+            let topic_arn = channel.required_text("SNSTopicArn", &TOPIC_ARN, &mut violations)?;
+            let role_arn = channel.required_text("RoleArn", &ROLE_ARN, &mut violations)?;
+            start.channel = Some(Channel {
+                topic_arn,
+                role_arn,
+            });
         }
         violations.into_result()?;
         if start.bucket.is_empty() || start.key.is_empty() {
@@ -217,12 +220,16 @@ impl Rekognition {
                 message: "Internal error".to_owned(),
             };
         }
+        let found = state.faults.found_lengths_ms.get(&number);
+        if let (Some(length_ms), Outcome::Succeeded { metadata, .. }) = (found, &mut outcome) {
+            metadata["DurationMillis"] = (*length_ms).into();
+        }
         let job_id = self.rng.hex(32);
         let job = Job {
             number,
             video: start.video(),
             min_confidence: start.min_confidence,
-            topic_arn: start.topic_arn,
+            channel: start.channel,
             tag: start.tag,
             outcome: Arc::new(outcome),
             ended: false,
@@ -325,7 +332,7 @@ impl Rekognition {
         };
         let number = job.number;
         let succeeded = matches!(*job.outcome, Outcome::Succeeded { .. });
-        let (topic_arn, tag) = (job.topic_arn.clone(), job.tag.clone());
+        let (channel, tag) = (job.channel.clone(), job.tag.clone());
         let message = notification(job_id, job, self.clock.now_ms()).to_string();
         let times = if state.faults.lose_notifications.contains(&number) {
             0
@@ -341,13 +348,19 @@ impl Rekognition {
             succeeded,
             told: times,
         });
-        let Some(topic_arn) = topic_arn else { return };
+        let Some(Channel {
+            topic_arn,
+            role_arn,
+        }) = channel
+        else {
+            return;
+        };
         for _ in 0..times {
             // A topic or role that does not work is nowhere reported, on AWS either (developer guide,
             // "Troubleshooting Amazon Rekognition Video").
-            let published = self
-                .sns
-                .publish(&topic_arn, None, &message, &BTreeMap::new());
+            let published =
+                self.sns
+                    .publish_as(&role_arn, &topic_arn, None, &message, &BTreeMap::new());
             if let Err(error) = published {
                 tracing::warn!(job_id, topic_arn, %error, "a job's end cannot be told");
             }

@@ -21,6 +21,14 @@ pub(super) const PAGE_TTL: Duration = Duration::from_hours(24);
 /// Results whose rows are kept at hand, since their pages are mostly asked for one after the other.
 const RECENT_MAX: usize = 8;
 
+/// Where a job's end is told.
+#[derive(Debug, Clone)]
+pub(super) struct Channel {
+    pub(super) topic_arn: String,
+    /// The role that publishes there.
+    pub(super) role_arn: String,
+}
+
 /// A job that was started.
 #[derive(Debug)]
 pub(super) struct Job {
@@ -30,7 +38,7 @@ pub(super) struct Job {
     /// `{"S3Object": …}` as it was asked for.
     pub(super) video: Value,
     pub(super) min_confidence: f32,
-    pub(super) topic_arn: Option<String>,
+    pub(super) channel: Option<Channel>,
     pub(super) outcome: Arc<Outcome>,
     pub(super) ended: bool,
 }
@@ -124,6 +132,7 @@ impl State {
                 fail_jobs: std::collections::BTreeSet::new(),
                 lose_notifications: std::collections::BTreeSet::new(),
                 repeat_notifications: std::collections::BTreeSet::new(),
+                found_lengths_ms: BTreeMap::new(),
                 page_rows_max: None,
             },
             jobs: BTreeMap::new(),

@@ -57,7 +57,12 @@ const COPY_SOURCE: &[&str] = &[
     "x-amz-copy-source-if-unmodified-since",
     "x-amz-source-expected-bucket-owner",
 ];
-const DIRECTIVES: &[&str] = &["x-amz-metadata-directive", "x-amz-tagging-directive"];
+const DIRECTIVES: &[&str] = &[
+    "x-amz-metadata-directive",
+    // There are no annotations here, so copying them or not is the same.
+    "x-amz-object-annotation-directive",
+    "x-amz-tagging-directive",
+];
 
 /// None for operations that are not implemented at all: the library says so itself.
 fn accepted(operation: &str) -> Option<Accepted> {

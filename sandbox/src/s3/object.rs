@@ -28,6 +28,41 @@ use super::store::{
 };
 use super::{Core, Write};
 
+/// What GetObject and HeadObject ask for and show alike, in types of their own: the output, and the range of a request
+/// for a part.
+macro_rules! shown {
+    ($output:ident, $input:ident, $bucket:ident, $version:ident, $object:ident) => {{
+        ReadConditions {
+            if_match: $input.if_match,
+            if_none_match: $input.if_none_match,
+            if_modified_since: $input.if_modified_since,
+            if_unmodified_since: $input.if_unmodified_since,
+        }
+        .check_get($object, $version.last_modified)?;
+        let size_bytes = $object.content.len();
+        let range = satisfiable($input.range, size_bytes)?;
+        let length_bytes = range
+            .as_ref()
+            .map_or(size_bytes, |range| range.end - range.start);
+        let wanted = $input.checksum_mode.is_some() && range.is_none();
+        let sum = $object.checksum.as_ref().filter(|_| wanted);
+        let mut output = $output {
+            accept_ranges: Some("bytes".to_owned()),
+            checksum_type: checksum_type(sum),
+            content_length: Some(to_i64(length_bytes)),
+            content_range: range.as_ref().map(|range| content_range(range, size_bytes)),
+            e_tag: Some(ETag::Strong($object.etag.clone())),
+            last_modified: Some($version.last_modified.into()),
+            metadata: $object.described.encoded_metadata(),
+            server_side_encryption: encryption(),
+            version_id: $bucket.shown_id(&$version.id),
+            ..$output::default()
+        };
+        set_checksum!(output, sum);
+        (output, range)
+    }};
+}
+
 /// A body that was taken in whole.
 pub(super) struct Received {
     pub(super) content: Content,
@@ -136,33 +171,10 @@ impl Core {
         let state = self.state();
         let bucket = state.bucket(&input.bucket)?;
         let (version, object) = bucket.find(&input.key, input.version_id.as_deref())?;
-        ReadConditions {
-            if_match: input.if_match,
-            if_none_match: input.if_none_match,
-            if_modified_since: input.if_modified_since,
-            if_unmodified_since: input.if_unmodified_since,
-        }
-        .check_get(object, version.last_modified)?;
-        let size_bytes = object.content.len();
-        let range = satisfiable(input.range, size_bytes)?;
-        let bytes = range.clone().unwrap_or(0..size_bytes);
-        let wanted = input.checksum_mode.is_some() && range.is_none();
-        let sum = object.checksum.as_ref().filter(|_| wanted);
-        let mut output = GetObjectOutput {
-            accept_ranges: Some("bytes".to_owned()),
-            checksum_type: checksum_type(sum),
-            content_length: Some(to_i64(bytes.end - bytes.start)),
-            content_range: range.map(|range| content_range(&range, size_bytes)),
-            e_tag: Some(ETag::Strong(object.etag.clone())),
-            last_modified: Some(version.last_modified.into()),
-            metadata: object.described.encoded_metadata(),
-            server_side_encryption: encryption(),
-            tag_count: tag_count(object),
-            version_id: bucket.shown_id(&version.id),
-            body: Some(object.content.slice(bytes).into_stream()),
-            ..GetObjectOutput::default()
-        };
-        set_checksum!(output, sum);
+        let (mut output, range) = shown!(GetObjectOutput, input, bucket, version, object);
+        let bytes = range.unwrap_or(0..object.content.len());
+        output.tag_count = tag_count(object);
+        output.body = Some(object.content.slice(bytes).into_stream());
         let mut headers = object.described.to_headers();
         for (name, replacement) in [
             ("cache-control", input.response_cache_control),
@@ -191,31 +203,7 @@ impl Core {
         let state = self.state();
         let bucket = state.bucket(&input.bucket)?;
         let (version, object) = bucket.find(&input.key, input.version_id.as_deref())?;
-        ReadConditions {
-            if_match: input.if_match,
-            if_none_match: input.if_none_match,
-            if_modified_since: input.if_modified_since,
-            if_unmodified_since: input.if_unmodified_since,
-        }
-        .check_get(object, version.last_modified)?;
-        let size_bytes = object.content.len();
-        let range = satisfiable(input.range, size_bytes)?;
-        let bytes = range.clone().unwrap_or(0..size_bytes);
-        let wanted = input.checksum_mode.is_some() && range.is_none();
-        let sum = object.checksum.as_ref().filter(|_| wanted);
-        let mut output = HeadObjectOutput {
-            accept_ranges: Some("bytes".to_owned()),
-            checksum_type: checksum_type(sum),
-            content_length: Some(to_i64(bytes.end - bytes.start)),
-            content_range: range.as_ref().map(|range| content_range(range, size_bytes)),
-            e_tag: Some(ETag::Strong(object.etag.clone())),
-            last_modified: Some(version.last_modified.into()),
-            metadata: object.described.encoded_metadata(),
-            server_side_encryption: encryption(),
-            version_id: bucket.shown_id(&version.id),
-            ..HeadObjectOutput::default()
-        };
-        set_checksum!(output, sum);
+        let (output, range) = shown!(HeadObjectOutput, input, bucket, version, object);
         let mut response = S3Response::with_headers(output, object.described.to_headers());
         if let Some(count) = tag_count(object) {
             response

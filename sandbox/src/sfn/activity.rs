@@ -57,6 +57,7 @@ pub(super) enum Polled {
 /// A task that is scheduled or started, and not ended.
 pub(super) struct LiveTask {
     execution: ExecutionId,
+    activity: Arc<str>,
     input: Arc<str>,
     limits: Limits,
     /// Set when the task starts.
@@ -121,6 +122,7 @@ impl State {
         let (ended_tx, ended) = oneshot::channel();
         let live = LiveTask {
             execution,
+            activity: Arc::clone(activity),
             input,
             limits,
             timeout_at: None,
@@ -259,6 +261,12 @@ impl State {
             Some(due) if due <= now.at => Err(timed_out()),
             _ => Ok(id),
         }
+    }
+
+    /// The activity that a token's task is of; None for a task that has ended, and for what is no token.
+    pub(super) fn activity_of(&self, token: &str) -> Option<&str> {
+        let task = self.tasks.get(&self.mint.task(token)?)?;
+        Some(&task.activity)
     }
 
     /// When a started task times out next; None if it never does, or has ended.

@@ -20,6 +20,7 @@ use tokio::time::Instant;
 use crate::account::Account;
 use crate::clock::Clock;
 use crate::events::Events;
+use crate::iam;
 use crate::journal::{Entry, Journal};
 use crate::rng::SharedRng;
 use crate::sns::Sns;
@@ -83,11 +84,11 @@ impl Sfn {
         api::create_activity(&self.core, name).0
     }
 
-    /// Creates a STANDARD state machine from its definition and returns its ARN.
+    /// Creates a STANDARD state machine from its definition and returns its ARN. Its role is the one of the same name.
     /// # Errors
     /// `InvalidDefinition`, naming the JSON path of every field that is wrong or not implemented.
     pub fn create_state_machine(&self, name: &str, definition: &str) -> Result<String, ApiError> {
-        let role_arn = format!("arn:aws:iam::{}:role/{name}", self.core.account.id);
+        let role_arn = iam::role_arn(&self.core.account, name);
         let (arn, _) = api::create_state_machine(&self.core, name, definition, &role_arn)?;
         Ok(arn)
     }
@@ -104,6 +105,13 @@ impl Sfn {
             let machines = state.machines.values();
             machines.map(|machine| machine.listing.count(status)).sum()
         })
+    }
+
+    /// ARN of the activity that a token's task is of; None for a task that has ended, and for what is no token.
+    #[must_use]
+    pub fn activity_of(&self, token: &str) -> Option<String> {
+        self.core
+            .with(|state, _| state.activity_of(token).map(str::to_owned))
     }
 
     /// How many executions ever began.

@@ -10,7 +10,7 @@ use super::asl::data_flow::Failure;
 
 /// Publishes what a task's parameters say, and answers as recorded on AWS (LocalStack, test_sns_task_service snapshot).
 /// A message that is not a string is published as its JSON text.
-pub(super) fn publish(core: &Core, parameters: &Value) -> Result<Value, Failure> {
+pub(super) fn publish(core: &Core, role_arn: &str, parameters: &Value) -> Result<Value, Failure> {
     let text = |name: &str| parameters[name].as_str();
     let topic_arn = text("TopicArn").ok_or_else(|| invalid("TopicArn must be a string"))?;
     let message = match &parameters["Message"] {
@@ -21,7 +21,7 @@ pub(super) fn publish(core: &Core, parameters: &Value) -> Result<Value, Failure>
     let attributes = attributes(&parameters["MessageAttributes"])?;
     let message_id = core
         .sns
-        .publish(topic_arn, text("Subject"), &message, &attributes)
+        .publish_as(role_arn, topic_arn, text("Subject"), &message, &attributes)
         .map_err(|error| Failure {
             error: Some(format!("SNS.{}Exception", error.code)),
             cause: Some(format!(

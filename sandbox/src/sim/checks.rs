@@ -15,6 +15,7 @@ use super::stage::Stage;
 use super::truth::{Truth, Version};
 use crate::aws::Aws;
 use crate::sfn::TOKEN_CANARY;
+use crate::stack::permissions::Principal;
 
 /// What is looked at.
 pub(super) struct Checks<'a> {
@@ -41,11 +42,12 @@ impl Checks<'_> {
                     .broken(format!("{key:?} ({execution}): {problem}"));
             }
             if report.is_some_and(|report| report["published"] == true) {
-                published.insert(version.version_id.clone());
+                published.insert(version.id.clone());
             }
         }
         self.check_approved(&versions, &published).await?;
         self.check_jobs();
+        self.check_permissions();
         self.check_secrets().await?;
         Ok(())
     }
@@ -81,9 +83,10 @@ impl Checks<'_> {
         report: Option<&Value>,
     ) -> Vec<String> {
         let Some(described) = described else {
-            return match version.must_have_execution() {
-                true => vec!["has no execution".to_owned()],
-                false => Vec::new(),
+            return if version.must_have_execution() {
+                vec!["has no execution".to_owned()]
+            } else {
+                Vec::new()
             };
         };
         if version.file.footage.fate() == Fate::Ignored {
@@ -124,7 +127,7 @@ impl Checks<'_> {
                         .is_some_and(|cause| !cause.is_empty());
                 expect(explained, "its report does not say why it did not approve");
                 expect(
-                    self.jobs_are_explained(truth, version, report),
+                    jobs_are_explained(truth, version, report),
                     &format!(
                         "has {} jobs, which its report explains as {}",
                         version.jobs.len(),
@@ -169,30 +172,6 @@ impl Checks<'_> {
         }
     }
 
-    /// Promise 3: a second job is paid for only for a reason that the report names and that is so.
-    fn jobs_are_explained(&self, truth: &Truth, version: &Version, report: &Value) -> bool {
-        let reasons: Vec<&str> = report["analyses"]
-            .as_array()
-            .into_iter()
-            .flatten()
-            .filter_map(|analysis| analysis["reason"].as_str())
-            .collect();
-        let failed = version
-            .jobs
-            .iter()
-            .filter(|job| matches!(job.ended, Some((_, false))))
-            .count();
-        let redriven = version.redriven_ms.len();
-        let possible =
-            1 + failed + redriven + truth.expiries + (truth.policies.len() - 1) + truth.foreign;
-        let repeated_first = reasons
-            .iter()
-            .skip(1)
-            .filter(|reason| **reason == "first")
-            .count();
-        version.jobs.len() <= possible && version.jobs.len() <= reasons.len() && repeated_first == 0
-    }
-
     /// Promise 4: the newest published version of each key is in the approved bucket, unless it was taken down.
     async fn check_approved(
         &self,
@@ -210,13 +189,13 @@ impl Checks<'_> {
             }
             if !version.copied_ms.is_empty() {
                 newest.entry(&version.key).or_insert(version);
-            } else if published.contains(&version.version_id)
+            } else if published.contains(&version.id)
                 && version.deleted_ms.is_none()
                 && !newest.contains_key(version.key.as_str())
             {
                 self.stage.broken(format!(
                     "{:?} says that {} is published, which was never copied",
-                    version.key, version.version_id
+                    version.key, version.id
                 ));
             }
         }
@@ -224,12 +203,10 @@ impl Checks<'_> {
         for key in &keys {
             let info = self.aws.s3.head(bucket, key, None)?;
             let source = info.metadata.get(SOURCE_VERSION_ENTRY).cloned();
-            let expected = newest
-                .get(key.as_str())
-                .map(|version| version.version_id.clone());
+            let expected = newest.get(key.as_str()).map(|version| version.id.clone());
             let known = versions
                 .iter()
-                .any(|version| version.key == *key && Some(&version.version_id) == source.as_ref());
+                .any(|version| version.key == *key && Some(&version.id) == source.as_ref());
             if source != expected && !(known && ambiguous.contains(key.as_str())) {
                 self.stage.broken(format!(
                     "{key:?} in the approved bucket is version {source:?}, the newest published one is {expected:?}"
@@ -265,6 +242,17 @@ impl Checks<'_> {
         }
     }
 
+    /// The deployed policies suffice, whatever goes wrong.
+    fn check_permissions(&self) {
+        for principal in Principal::ALL {
+            let role = self.aws.iam.role(&self.people.stack.role_arn(principal));
+            for refused in role.iter().flat_map(|role| role.refused()) {
+                let name = principal.name();
+                self.stage.broken(format!("{name} was refused {refused}"));
+            }
+        }
+    }
+
     /// Promise 7: a task token is nowhere but in records, of which none are left.
     async fn check_secrets(&self) -> anyhow::Result<()> {
         let stack = &self.people.stack;
@@ -288,6 +276,30 @@ impl Checks<'_> {
         }
         Ok(())
     }
+}
+
+/// Promise 3: a second job is paid for only for a reason that the report names and that is so.
+fn jobs_are_explained(truth: &Truth, version: &Version, report: &Value) -> bool {
+    let reasons: Vec<&str> = report["analyses"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter_map(|analysis| analysis["reason"].as_str())
+        .collect();
+    let failed = version
+        .jobs
+        .iter()
+        .filter(|job| matches!(job.ended, Some((_, false))))
+        .count();
+    let redriven = version.redriven_ms.len();
+    let possible =
+        1 + failed + redriven + truth.expiries + (truth.policies.len() - 1) + truth.foreign;
+    let repeated_first = reasons
+        .iter()
+        .skip(1)
+        .filter(|reason| **reason == "first")
+        .count();
+    version.jobs.len() <= possible && version.jobs.len() <= reasons.len() && repeated_first == 0
 }
 
 /// What the report must say of an execution that ended so.

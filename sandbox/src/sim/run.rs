@@ -183,9 +183,12 @@ impl Run {
         self.let_loose(until, &mut rng);
         let began = tokio::time::Instant::now();
         for (at, action) in workload.actions {
-            while began.elapsed() < at {
-                let next = LOOK_EVERY.min(at - began.elapsed());
-                tokio::time::sleep(next).await;
+            loop {
+                let left = at.saturating_sub(began.elapsed());
+                if left.is_zero() {
+                    break;
+                }
+                tokio::time::sleep(left.min(LOOK_EVERY)).await;
                 self.sample();
             }
             if self.stage.is_broken() {
@@ -399,5 +402,6 @@ fn jobs(plan: &Plan, videos: usize, rng: &mut ChaCha8Rng) -> rekognition::Faults
         lose_notifications: drawn(plan.jobs.untold),
         repeat_notifications: drawn(plan.jobs.told_twice),
         page_rows_max: plan.jobs.page_rows_max,
+        ..rekognition::Faults::default()
     }
 }

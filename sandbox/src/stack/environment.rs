@@ -26,6 +26,9 @@ impl Stack {
         }
         if function != Function::IngestTrigger {
             variables.extend(self.gate_variables(speed));
+            if let Some(minutes) = self.options.max_video_minutes_a_day {
+                variables.insert("MAX_VIDEO_MINUTES_A_DAY", minutes.to_string());
+            }
         }
         if function == Function::Reconciler {
             variables.insert("DECISIONS_TOPIC_ARN", self.decisions_topic_arn.clone());
@@ -89,6 +92,22 @@ mod tests {
             let reconciler = environment(Function::Reconciler, speed);
             GateConfig::from_vars(|name| reconciler.get(name).cloned()).unwrap();
             AnnouncerConfig::from_vars(|name| reconciler.get(name).cloned()).unwrap();
+        }
+    }
+
+    #[test]
+    fn a_cap_is_told_to_all_that_start_scans_and_only_if_there_is_one() {
+        let name = "MAX_VIDEO_MINUTES_A_DAY";
+        let options = StackOptions {
+            max_video_minutes_a_day: Some(600),
+            ..StackOptions::default()
+        };
+        let stack = Stack::new(&Account::default(), options);
+        for function in Function::ALL {
+            let told = stack.environment(function, 1.0).get(name).cloned();
+            let starts = function != Function::IngestTrigger;
+            assert_eq!(told.as_deref(), starts.then_some("600"));
+            assert_eq!(environment(function, 1.0).get(name), None);
         }
     }
 

@@ -51,6 +51,20 @@ pub enum FunctionsError {
         /// Its processor.
         machine: String,
     },
+    /// There is an emulator of the program's processor, and no C library for it.
+    #[error(
+        "{path} is for {machine} and needs {loader}, which is not here: install that processor's C library (Debian: libc6-arm64-cross, \
+         or libc6:arm64 after `dpkg --add-architecture arm64`)",
+        path = path.display()
+    )]
+    Libraries {
+        /// The program.
+        path: PathBuf,
+        /// Its processor.
+        machine: String,
+        /// The loader of shared libraries that the program names.
+        loader: String,
+    },
 }
 
 /// Where the functions' programs come from.
@@ -189,22 +203,28 @@ fn command(
         .iter()
         .flat_map(|name| search_path.iter().map(move |folder| folder.join(name)))
         .find(|candidate| candidate.is_file());
-    match emulator {
-        Some(emulator) => {
-            let mut arguments = Vec::new();
-            // Where Debian's cross packages put the other processor's libraries; multiarch puts them where they are looked for.
-            let libraries = format!("/usr/{arch}-linux-gnu");
-            if Path::new(&libraries).is_dir() {
-                arguments.extend(["-L".to_owned(), libraries]);
-            }
-            arguments.push(bootstrap.display().to_string());
-            Ok((emulator, arguments))
-        }
-        None => Err(FunctionsError::Foreign {
+    let Some(emulator) = emulator else {
+        return Err(FunctionsError::Foreign {
             path: bootstrap,
             machine: arch,
-        }),
+        });
+    };
+    let mut arguments = Vec::new();
+    if let Some(loader) = loader(&bootstrap).map_err(at(&bootstrap))? {
+        // Where Debian's cross packages put the other processor's libraries; multiarch puts them where they are looked for.
+        let libraries = format!("/usr/{arch}-linux-gnu");
+        if Path::new(&format!("{libraries}{loader}")).exists() {
+            arguments.extend(["-L".to_owned(), libraries]);
+        } else if !Path::new(&loader).exists() {
+            return Err(FunctionsError::Libraries {
+                path: bootstrap,
+                machine: arch,
+                loader,
+            });
+        }
     }
+    arguments.push(bootstrap.display().to_string());
+    Ok((emulator.clone(), arguments))
 }
 
 /// `e_machine` of an ELF file (System V ABI, "ELF header": bytes 18 and 19); None for anything else, such as a script.
@@ -216,6 +236,22 @@ fn elf_machine(path: &Path) -> io::Result<Option<u16>> {
         return Ok(None);
     }
     Ok(Some(u16::from_le_bytes([header[18], header[19]])))
+}
+
+/// The loader that a program with shared libraries names (System V ABI, "Program interpreter"); None for one that is whole by itself,
+/// and for what cannot be read as a 64-bit program, which its emulator tells better.
+fn loader(path: &Path) -> io::Result<Option<String>> {
+    use object::LittleEndian;
+    use object::read::elf::{FileHeader as _, ProgramHeader as _};
+    let program = fs::read(path)?;
+    let find = || {
+        let header = object::elf::FileHeader64::<LittleEndian>::parse(&*program).ok()?;
+        let segments = header.program_headers(LittleEndian, &*program).ok()?;
+        segments
+            .iter()
+            .find_map(|segment| segment.interpreter(LittleEndian, &*program).ok()?)
+    };
+    Ok(find().map(|name| String::from_utf8_lossy(name).into_owned()))
 }
 
 fn at(path: &Path) -> impl Fn(io::Error) -> FunctionsError {
@@ -338,6 +374,46 @@ mod tests {
         assert_eq!(
             arguments.last().unwrap(),
             &bootstrap.canonicalize().unwrap().display().to_string()
+        );
+    }
+
+    /// A program header, and nothing else, that names a loader (System V ABI, "ELF header" and "Program header").
+    fn with_loader(machine: u16, loader: &str) -> Vec<u8> {
+        let mut program = elf(machine);
+        program.resize(64 + 56, 0);
+        program[16] = 3;
+        program[20] = 1;
+        program[32] = 64;
+        program[52] = 64;
+        program[54] = 56;
+        program[56] = 1;
+        let segment = &mut program[64..];
+        segment[0] = 3;
+        segment[8] = 64 + 56;
+        segment[32] = u8::try_from(loader.len() + 1).unwrap();
+        program.extend(loader.as_bytes());
+        program.push(0);
+        program
+    }
+
+    #[test]
+    fn a_foreign_program_without_its_libraries_is_refused() {
+        let folder = scripts();
+        let machine = if std::env::consts::ARCH == "aarch64" {
+            (0x3e, "x86_64")
+        } else {
+            (0xb7, "aarch64")
+        };
+        let bootstrap = folder.path().join("reconciler/bootstrap");
+        put(&bootstrap, &with_loader(machine.0, "/no/such/loader.so.1"));
+        let tools = folder.path().join("tools");
+        put(&tools.join(format!("qemu-{}-static", machine.1)), b"");
+        let error = Folder::open(folder.path(), &[tools])
+            .unwrap_err()
+            .to_string();
+        assert!(
+            error.contains("needs /no/such/loader.so.1, which is not here"),
+            "{error}"
         );
     }
 

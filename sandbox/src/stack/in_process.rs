@@ -9,24 +9,36 @@ use serde_json::Value;
 use workflow::clock::{Clock, Deadline, Nonces};
 use workflow::config::{AnnouncerConfig, ConfigError, GateConfig, IngestConfig};
 use workflow::gate::Gate;
+use workflow::ledger::Schema;
 use workflow::steps::Announcer;
 use workflow::steps::ingest::Ingest;
 use workflow::steps::reconcile::Reconciler;
 
+use super::permissions::Principal;
 use super::{Function, Stack};
 use crate::aws::Aws;
 use crate::connector::Clients;
 use crate::faults::{self, Faults};
+use crate::iam::access_key_id;
 use crate::lambda::{Code, FunctionError, Handler, Invocation};
+use crate::measurements::Measurements;
 use crate::rng::SharedRng;
 
 /// Everything that the four functions work with, in this process.
 #[derive(Clone)]
 pub struct InProcess {
-    ingest: Ingest,
-    reconciler: Reconciler,
+    /// By function: each calls with the credentials of its own role.
+    deps: [Deps; 4],
     clock: crate::clock::Clock,
     faults: Arc<Faults>,
+    measurements: Measurements,
+}
+
+/// What one function works with.
+#[derive(Clone)]
+struct Deps {
+    ingest: Ingest,
+    reconciler: Reconciler,
 }
 
 impl InProcess {
@@ -35,45 +47,42 @@ impl InProcess {
     /// # Errors
     /// [`ConfigError`] if the stack's environment is not one that the Lambdas would start with.
     pub fn new(aws: &Aws, stack: &Stack) -> Result<Self, ConfigError> {
-        let variables = stack.environment(Function::Reconciler, aws.clock.speed());
-        let lookup = |name: &str| variables.get(name).cloned();
-        let clients = Clients::new(aws, "AKIDSANDBOX");
-        let gate = Gate::new(
-            GateConfig::from_vars(lookup)?,
-            clients.s3,
-            clients.sfn,
-            clients.rekognition,
-            Arc::new(SandboxClock {
-                clock: aws.clock.clone(),
-                skew_ms: 0,
-            }),
-            Arc::new(SandboxNonces(aws.rng.clone())),
-        );
-        let ingest = Ingest {
-            config: IngestConfig::from_vars(lookup)?,
-            sfn: gate.sfn.clone(),
-        };
-        let announcer = Announcer {
-            sns: clients.sns,
-            topic_arn: AnnouncerConfig::from_vars(lookup)?.decisions_topic_arn,
-        };
+        let [ingest, worker, callback, reconciler] =
+            Function::ALL.map(|function| Deps::new(aws, stack, function));
         Ok(Self {
-            ingest,
-            reconciler: Reconciler { gate, announcer },
+            deps: [ingest?, worker?, callback?, reconciler?],
             clock: aws.clock.clone(),
             faults: Arc::default(),
+            measurements: Measurements::default(),
         })
     }
 
-    /// The same functions with the environment of another stack; what goes wrong with them stays.
+    /// The same functions with the environment of another stack; what goes wrong with them, and what they measured, stays.
     ///
     /// # Errors
     /// As [`Self::new`].
     pub fn redeployed(&self, aws: &Aws, stack: &Stack) -> Result<Self, ConfigError> {
         Ok(Self {
             faults: Arc::clone(&self.faults),
+            measurements: self.measurements.clone(),
             ..Self::new(aws, stack)?
         })
+    }
+
+    /// The same functions as those of another release: how it deals with the documents of the ledger.
+    #[must_use]
+    pub fn with_schema(mut self, schema: Schema) -> Self {
+        for deps in &mut self.deps {
+            let gate = &mut deps.reconciler.gate;
+            gate.ledger = gate.ledger.clone().with_schema(schema);
+        }
+        self
+    }
+
+    /// What the functions measured.
+    #[must_use]
+    pub fn measurements(&self) -> &Measurements {
+        &self.measurements
     }
 
     /// What goes wrong with the functions' calls.
@@ -85,7 +94,7 @@ impl InProcess {
     /// What the steps work with, for tests that call one directly.
     #[must_use]
     pub fn reconciler(&self) -> &Reconciler {
-        &self.reconciler
+        &self.deps[Function::Reconciler as usize].reconciler
     }
 
     /// What a function runs.
@@ -93,26 +102,35 @@ impl InProcess {
     pub fn code(&self, function: Function) -> Code {
         Code::Handler(Arc::new(InProcessFunction {
             function,
-            deps: self.clone(),
+            deps: self.deps[function as usize].clone(),
+            clock: self.clock.clone(),
+            faults: Arc::clone(&self.faults),
+            measurements: self.measurements.clone(),
         }))
     }
 }
 
 struct InProcessFunction {
     function: Function,
-    deps: InProcess,
+    deps: Deps,
+    clock: crate::clock::Clock,
+    faults: Arc<Faults>,
+    measurements: Measurements,
 }
 
 impl Handler for InProcessFunction {
     fn invoke(&self, invocation: Invocation) -> BoxFuture<'static, Result<Value, FunctionError>> {
         let (function, deps) = (self.function, self.deps.clone());
+        let (clock, faults) = (self.clock.clone(), Arc::clone(&self.faults));
+        let measurements = self.measurements.clone();
         async move {
-            let faults = Arc::clone(&deps.faults);
             let (number, beginning) = faults.begin(function);
             if !beginning.cold_start.is_zero() {
-                deps.clock.sleep(beginning.cold_start).await;
+                clock.sleep(beginning.cold_start).await;
             }
-            let handler = Box::pin(deps.handle(function, beginning.clock_skew_ms, invocation));
+            let deps = deps.with_clock(clock.clone(), beginning.clock_skew_ms);
+            let handler = deps.handle(function, invocation);
+            let handler = Box::pin(measurements.of(function, &clock, handler));
             let running = faults::run(
                 function,
                 number,
@@ -137,22 +155,53 @@ impl Handler for InProcessFunction {
     }
 }
 
-impl InProcess {
+impl Deps {
+    fn new(aws: &Aws, stack: &Stack, function: Function) -> Result<Self, ConfigError> {
+        let variables = stack.environment(Function::Reconciler, aws.clock.speed());
+        let lookup = |name: &str| variables.get(name).cloned();
+        let role_arn = stack.role_arn(Principal::Function(function));
+        let clients = Clients::new(aws, &access_key_id(&role_arn));
+        let gate = Gate::new(
+            GateConfig::from_vars(lookup)?,
+            clients.s3,
+            clients.sfn,
+            clients.rekognition,
+            Arc::new(SandboxClock {
+                clock: aws.clock.clone(),
+                skew_ms: 0,
+            }),
+            Arc::new(SandboxNonces(aws.rng.clone())),
+        );
+        let ingest = Ingest {
+            config: IngestConfig::from_vars(lookup)?,
+            sfn: gate.sfn.clone(),
+        };
+        let announcer = Announcer {
+            sns: clients.sns,
+            topic_arn: AnnouncerConfig::from_vars(lookup)?.decisions_topic_arn,
+        };
+        Ok(Self {
+            ingest,
+            reconciler: Reconciler { gate, announcer },
+        })
+    }
+
+    /// The same with a clock that is that far from the services'.
+    fn with_clock(mut self, clock: crate::clock::Clock, skew_ms: i64) -> Self {
+        if skew_ms != 0 {
+            self.reconciler.gate.clock = Arc::new(SandboxClock { clock, skew_ms });
+        }
+        self
+    }
+
     async fn handle(
-        mut self,
+        self,
         function: Function,
-        clock_skew_ms: i64,
         invocation: Invocation,
     ) -> Result<Value, FunctionError> {
         let deadline = Deadline {
             at_ms: invocation.deadline_ms,
         };
-        if clock_skew_ms != 0 {
-            self.reconciler.gate.clock = Arc::new(SandboxClock {
-                clock: self.clock.clone(),
-                skew_ms: clock_skew_ms,
-            });
-        }
         let (event, gate) = (&invocation.payload, &self.reconciler.gate);
         let result = match function {
             Function::IngestTrigger => ingest_trigger::handle(&self.ingest, event).await,

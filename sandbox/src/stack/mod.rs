@@ -9,12 +9,15 @@ pub mod durations;
 mod environment;
 pub mod functions;
 pub mod in_process;
+pub mod permissions;
 mod resources;
 mod template;
 
 use crate::account::Account;
+use crate::iam;
 use crate::wire::ApiError;
 
+use resources::resource_name;
 pub use template::{TemplateError, render};
 
 /// The four functions of the workflow.
@@ -72,6 +75,8 @@ pub struct StackOptions {
     pub max_analyses: u32,
     /// Tries of the same work before a task fails.
     pub max_attempts: u32,
+    /// Minutes of video whose scans may be started on a UTC day; None: any number.
+    pub max_video_minutes_a_day: Option<u32>,
     /// The operator's policy, as JSON; it is not checked here: the gate must cope with a bad one.
     pub policy: String,
     /// `AWS_LAMBDA_LOG_LEVEL` of the functions.
@@ -88,6 +93,7 @@ impl Default for StackOptions {
             max_jobs: 20,
             max_analyses: 2,
             max_attempts: 20,
+            max_video_minutes_a_day: None,
             policy: workflow::policy::DEFAULT_POLICY.to_owned(),
             log_level: "INFO".to_owned(),
             machine_timeout: None,
@@ -133,6 +139,9 @@ pub enum StackError {
     /// The state machine's template and its placeholders do not fit.
     #[error("the state machine's template cannot be filled in")]
     Template(#[from] TemplateError),
+    /// A principal's policy cannot be read, or the table of what calls need.
+    #[error(transparent)]
+    Permissions(#[from] permissions::PermissionsError),
     /// A service refused.
     #[error("{resource} could not be created")]
     Refused {
@@ -170,8 +179,7 @@ impl Stack {
             decisions_topic_arn: arn("sns", "", "decisions"),
             activity_arn: arn("states", "activity:", "moderate"),
             state_machine_arn: arn("states", "stateMachine:", "video-ingest"),
-            // IAM is not regional: its ARNs name no region.
-            rekognition_role_arn: format!("arn:aws:iam::{}:role/{name}-rekognition", account.id),
+            rekognition_role_arn: iam::role_arn(account, &format!("{name}-rekognition")),
             ingest_failures_queue_arn: arn("sqs", "", "ingest-failures"),
             callback_failures_queue_arn: arn("sqs", "", "callback-failures"),
             undelivered_results_queue_arn: arn("sqs", "", "undelivered-results"),

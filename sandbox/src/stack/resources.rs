@@ -10,6 +10,7 @@ use workflow::contract::STATE_MACHINE_TEMPLATE;
 use workflow::gate::POLICY_KEY;
 
 use super::durations::Durations;
+use super::permissions::Principal;
 use super::{Function, Stack, StackError, TemplateError, render};
 use crate::aws::Aws;
 use crate::connector::Clients;
@@ -33,6 +34,7 @@ impl Stack {
     ) -> Result<(), StackError> {
         let durations = Durations::new(aws.clock.speed());
         self.create_topics_and_queues(aws)?;
+        self.put_roles(aws)?;
         same(
             &self.activity_arn,
             aws.sfn.create_activity(resource_name(&self.activity_arn)),
@@ -146,6 +148,7 @@ impl Stack {
             name: self.function_name(function),
             timeout,
             memory_mb: MEMORY_MB,
+            role_arn: Some(self.role_arn(Principal::Function(function))),
             environment: self.environment(function, speed),
             code,
             reserved_concurrency: None,
@@ -250,7 +253,7 @@ impl Stack {
 }
 
 /// The last part of an ARN.
-fn resource_name(arn: &str) -> &str {
+pub(super) fn resource_name(arn: &str) -> &str {
     arn.rsplit(':').next().unwrap_or(arn)
 }
 

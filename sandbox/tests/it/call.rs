@@ -96,6 +96,7 @@ pub(crate) fn function(name: &str, code: Code) -> FunctionConfig {
         name: name.to_owned(),
         timeout: Duration::from_secs(3),
         memory_mb: 128,
+        role_arn: None,
         environment: BTreeMap::new(),
         code,
         reserved_concurrency: None,

@@ -1,5 +1,6 @@
 //! The whole gate, from upload to verdict: the Lambdas' own code against the sandbox's services, over the SDKs.
 
+use aws_sdk_s3::operation::get_object_tagging::GetObjectTaggingOutput;
 use aws_sdk_s3::types::Tag;
 use aws_sdk_sfn::types::ExecutionStatus;
 use sandbox::aws::AwsConfig;
@@ -188,13 +189,28 @@ async fn metadata_and_tags_are_kept_and_ours_are_added() {
         .send()
         .await
         .unwrap();
+    let expected = [("reelgate:verdict", "approved"), ("team", "news")];
+    assert_eq!(sorted(&tags), expected);
+    // The raw version says its verdict too: lifecycle rules go by it.
+    let tags = world
+        .s3
+        .get_object_tagging()
+        .bucket(&world.stack.raw_bucket)
+        .key("m.mp4")
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(sorted(&tags), expected);
+}
+
+fn sorted(tags: &GetObjectTaggingOutput) -> Vec<(&str, &str)> {
     let mut tags: Vec<_> = tags
         .tag_set
         .iter()
         .map(|tag| (tag.key.as_str(), tag.value.as_str()))
         .collect();
     tags.sort_unstable();
-    assert_eq!(tags, [("reelgate:verdict", "approved"), ("team", "news")]);
+    tags
 }
 
 #[tokio::test(start_paused = true)]
@@ -218,9 +234,7 @@ async fn an_overwrite_after_the_scan_began_is_not_published_for_it() {
     let world = World::new().await;
     let clean = sample(CLEAN);
     let first = world.upload("swap.mp4", clean.clone(), None).await;
-    while world.aws.rekognition.open_jobs().0 == 0 {
-        world.pass(1).await;
-    }
+    world.job_open().await;
     let second = world
         .upload(
             "swap.mp4",
@@ -257,9 +271,7 @@ async fn a_takedown_stays() {
 async fn a_stopped_execution_is_not_published_and_its_end_is_reported() {
     let world = World::new().await;
     let clip = world.upload("stop.mp4", sample(CLEAN), None).await;
-    while world.aws.rekognition.open_jobs().0 == 0 {
-        world.pass(1).await;
-    }
+    world.job_open().await;
     let stop = world
         .sfn
         .stop_execution()

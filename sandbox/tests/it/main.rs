@@ -5,13 +5,17 @@
     reason = "these are tests, helpers included"
 )]
 
+mod alarms;
+mod budget;
 mod call;
 mod crashes;
 mod e2e;
 mod events;
 mod gate;
+mod iam;
 mod idle;
 mod lambda;
+mod permissions;
 mod processes;
 mod real;
 mod recovery;
@@ -24,4 +28,5 @@ mod sim;
 mod sns;
 mod sqs;
 mod support;
+mod upgrade;
 mod world;

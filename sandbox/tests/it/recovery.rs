@@ -145,9 +145,7 @@ async fn a_job_that_keeps_failing_fails_the_task_and_a_redrive_starts_afresh() {
 async fn a_redrive_of_a_stopped_execution_takes_the_result_of_its_open_job() {
     let world = World::new().await;
     let clip = world.upload("stopped.mp4", sample(CLEAN), None).await;
-    while world.aws.rekognition.open_jobs().0 == 0 {
-        world.pass(1).await;
-    }
+    world.job_open().await;
     world
         .sfn
         .stop_execution()
@@ -165,9 +163,7 @@ async fn a_redrive_of_a_stopped_execution_takes_the_result_of_its_open_job() {
 async fn a_redrive_after_a_stop_that_was_settled_scans_again() {
     let world = World::new().await;
     let clip = world.upload("stopped.mp4", sample(CLEAN), None).await;
-    while world.aws.rekognition.open_jobs().0 == 0 {
-        world.pass(1).await;
-    }
+    world.job_open().await;
     world
         .sfn
         .stop_execution()
@@ -227,9 +223,7 @@ async fn a_policy_that_became_stricter_than_the_scan_has_the_video_scanned_again
     let clip = world
         .upload("strict.mp4", sample(CLEAN), Some("Alcohol:30@0-1"))
         .await;
-    while world.aws.rekognition.open_jobs().0 == 0 {
-        world.pass(1).await;
-    }
+    world.job_open().await;
     let policy =
         json!({"schema_version": 1, "default": {"action": "reject", "min_confidence_percent": 20}, "rules": []})
             .to_string();
@@ -250,9 +244,7 @@ async fn a_policy_that_breaks_while_a_video_is_scanned_delays_its_verdict_and_no
     };
     let world = World::with(&AwsConfig::default(), options).await;
     let clip = world.upload("broken.mp4", sample(CLEAN), None).await;
-    while world.aws.rekognition.open_jobs().0 == 0 {
-        world.pass(1).await;
-    }
+    world.job_open().await;
     world.put_policy("{").await;
     world.pass(3600).await;
     assert_eq!(

@@ -121,6 +121,11 @@ impl Bench {
             .unwrap()
     }
 
+    async fn status(&self, arn: &str) -> String {
+        let described = self.describe(arn).await;
+        described["status"].as_str().unwrap().to_owned()
+    }
+
     /// All events, without their timestamps.
     async fn history(&self, arn: &str) -> Vec<Value> {
         settle().await;

@@ -6,6 +6,7 @@ use sandbox::aws::{Aws, AwsConfig};
 use sandbox::clock::Clock;
 use sandbox::connector;
 use sandbox::rng::SharedRng;
+use time::OffsetDateTime;
 use time::macros::datetime;
 
 /// An AWS with nothing in it, at a fixed time, drawing from a fixed seed. Use under `#[tokio::test(start_paused = true)]`.
@@ -15,9 +16,14 @@ pub(crate) fn aws() -> Aws {
 
 /// As [`aws`], configured.
 pub(crate) fn aws_with(config: &AwsConfig) -> Aws {
+    aws_at(datetime!(2026-11-01 12:00 UTC), config)
+}
+
+/// As [`aws_with`], at another time.
+pub(crate) fn aws_at(start: OffsetDateTime, config: &AwsConfig) -> Aws {
     Aws::new(
         Account::default(),
-        Clock::new(datetime!(2026-11-01 12:00 UTC), 1.0),
+        Clock::new(start, 1.0),
         SharedRng::seeded(1),
         config,
     )

@@ -7,6 +7,7 @@ use aws_sdk_sfn::operation::describe_execution::DescribeExecutionOutput;
 use aws_sdk_sfn::types::ExecutionStatus;
 use sandbox::aws::{Aws, AwsConfig};
 use sandbox::stack::in_process::InProcess;
+use sandbox::stack::permissions::Principal;
 use sandbox::stack::{Stack, StackOptions};
 use serde_json::Value;
 use workflow::names;
@@ -41,7 +42,11 @@ impl World {
     }
 
     pub(crate) async fn with(config: &AwsConfig, options: StackOptions) -> Self {
-        let aws = aws_with(config);
+        Self::on(aws_with(config), options).await
+    }
+
+    /// The gate in an AWS with nothing in it.
+    pub(crate) async fn on(aws: Aws, options: StackOptions) -> Self {
         let stack = Stack::new(&aws.account, options);
         let steps = InProcess::new(&aws, &stack).unwrap();
         stack
@@ -93,10 +98,31 @@ impl World {
             .ok()
     }
 
+    /// Waits until Rekognition looks at a video.
+    pub(crate) async fn job_open(&self) {
+        let waiting = async {
+            while self.aws.rekognition.open_jobs().0 == 0 {
+                self.pass(1).await;
+            }
+        };
+        let waited = tokio::time::timeout(PATIENCE, waiting).await;
+        assert!(waited.is_ok(), "no job is started");
+    }
+
     /// Waits until an execution has ended.
     pub(crate) async fn ended(&self, uploaded: &Uploaded) -> DescribeExecutionOutput {
+        self.ended_within(uploaded, PATIENCE).await
+    }
+
+    /// As [`Self::ended`], for another time at most.
+    pub(crate) async fn ended_within(
+        &self,
+        uploaded: &Uploaded,
+        patience: Duration,
+    ) -> DescribeExecutionOutput {
         let waiting = async {
             loop {
+                self.assert_nothing_was_refused();
                 match self.describe(uploaded).await {
                     Some(described) if described.status != ExecutionStatus::Running => {
                         return described;
@@ -105,7 +131,7 @@ impl World {
                 }
             }
         };
-        match tokio::time::timeout(PATIENCE, waiting).await {
+        match tokio::time::timeout(patience, waiting).await {
             Ok(described) => described,
             Err(elapsed) => panic!(
                 "{uploaded:?} has not ended ({elapsed}); the ledger holds {:?}",
@@ -123,12 +149,24 @@ impl World {
 
     /// Replaces the operator's policy.
     pub(crate) async fn put_policy(&self, policy: &str) {
+        self.put_ledger(workflow::gate::POLICY_KEY, policy).await;
+    }
+
+    /// Replaces a document of the ledger by hand.
+    pub(crate) async fn put_ledger(&self, key: &str, document: &str) {
         let put = self.s3.put_object().bucket(&self.stack.ledger_bucket);
-        let put = put.key(workflow::gate::POLICY_KEY);
-        put.body(policy.as_bytes().to_vec().into())
+        put.key(key)
+            .body(document.as_bytes().to_vec().into())
             .send()
             .await
             .unwrap();
+    }
+
+    /// A document of the ledger, if there is one.
+    pub(crate) async fn ledger_json(&self, key: &str) -> Option<Value> {
+        let got = self.s3.get_object().bucket(&self.stack.ledger_bucket);
+        let got = got.key(key).send().await.ok()?;
+        serde_json::from_slice(&got.body.collect().await.unwrap().to_vec()).ok()
     }
 
     /// Lets the sandbox's time pass.
@@ -151,16 +189,8 @@ impl World {
 
     /// The report of an execution, if there is one.
     pub(crate) async fn report(&self, uploaded: &Uploaded) -> Option<Value> {
-        let key = names::report_key(&uploaded.execution);
-        let got = self
-            .s3
-            .get_object()
-            .bucket(&self.stack.ledger_bucket)
-            .key(key)
-            .send()
+        self.ledger_json(&names::report_key(&uploaded.execution))
             .await
-            .ok()?;
-        serde_json::from_slice(&got.body.collect().await.unwrap().to_vec()).ok()
     }
 
     /// The keys of a bucket.
@@ -179,6 +209,15 @@ impl World {
             .collect()
     }
 
+    /// No principal was denied a call: what is retried is not to hide it.
+    fn assert_nothing_was_refused(&self) {
+        for principal in Principal::ALL {
+            let role = self.aws.iam.role(&self.stack.role_arn(principal));
+            let refused = role.unwrap().refused();
+            assert!(refused.is_empty(), "{principal:?} was refused: {refused:?}");
+        }
+    }
+
     /// Slots and records that the ledger holds: none once all is settled.
     pub(crate) async fn open_work(&self) -> Vec<String> {
         let keys = self.keys(&self.stack.ledger_bucket).await;
@@ -190,6 +229,7 @@ impl World {
     /// Waits until nothing is left to do for anything.
     pub(crate) async fn quiet(&self) {
         for _ in 0..400 {
+            self.assert_nothing_was_refused();
             if self.open_work().await.is_empty() {
                 return;
             }
@@ -203,4 +243,20 @@ impl World {
 pub(crate) fn sample(name: &str) -> Vec<u8> {
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../samples/");
     std::fs::read(format!("{folder}{name}")).unwrap()
+}
+
+/// A video that says that it lasts so many minutes: a sample whose headers were changed.
+pub(crate) fn lasting(minutes: u32) -> Vec<u8> {
+    let mut bytes = sample("clean-bars.mp4");
+    for kind in [b"mvhd", b"mdhd"] {
+        for at in 0..bytes.len() - 24 {
+            // Version 0: kind, version and flags, two times, time scale, duration (ISO/IEC 14496-12, 8.2.2 and 8.4.2).
+            if &bytes[at..at + 4] == kind && bytes[at + 4] == 0 {
+                let scale = u32::from_be_bytes(bytes[at + 16..at + 20].try_into().unwrap());
+                let duration = scale * 60 * minutes;
+                bytes[at + 20..at + 24].copy_from_slice(&duration.to_be_bytes());
+            }
+        }
+    }
+    bytes
 }

@@ -42,12 +42,14 @@ resource "aws_lambda_function" "this" {
     variables = var.environment
   }
 
-  # Lambda hands format and level to the function as AWS_LAMBDA_LOG_FORMAT and AWS_LAMBDA_LOG_LEVEL. Its own lines on each
-  # invocation are INFO: at WARN an idle tick writes nothing, and one that failed or timed out is still reported.
+  # Lambda hands format and level to the function as AWS_LAMBDA_LOG_FORMAT and AWS_LAMBDA_LOG_LEVEL. There is nothing below INFO
+  # in what ships, and above it Lambda would drop the metrics too: it takes lines without a level for INFO (Lambda Developer
+  # Guide, "Log-level filtering"). Lambda's own lines on each invocation are INFO: at WARN an idle tick writes nothing, and an
+  # invocation that failed or timed out is still reported.
   logging_config {
     log_group             = aws_cloudwatch_log_group.this.name
     log_format            = "JSON"
-    application_log_level = var.log_level
+    application_log_level = "INFO"
     system_log_level      = "WARN"
   }
 

@@ -78,19 +78,6 @@ variable "on_failure_queue" {
   default     = null
 }
 
-variable "log_level" {
-  type        = string
-  description = "Least level of the function's own log lines."
-  nullable    = false
-
-  # Metrics are log lines without a level, which Lambda takes for INFO and would drop at WARN (Lambda Developer Guide,
-  # "Log-level filtering").
-  validation {
-    condition     = contains(["TRACE", "DEBUG", "INFO"], var.log_level)
-    error_message = "The log level is TRACE, DEBUG or INFO: above INFO Lambda would drop the function's metrics too, and with them the alarms."
-  }
-}
-
 variable "log_retention_days" {
   type        = number
   description = "Days that log lines are kept."

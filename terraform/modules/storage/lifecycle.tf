@@ -6,6 +6,7 @@ locals {
   expiry_rules = {
     raw = { for id, rule in {
       rejected = { days = var.retention_days.rejected_raw, tag = { key = "reelgate:verdict", value = "rejected" } }
+      approved = { days = var.retention_days.approved_raw, tag = { key = "reelgate:verdict", value = "approved" } }
       uploads  = { days = var.retention_days.raw, tag = null }
     } : id => rule if rule.days != null }
     approved    = {}

@@ -64,12 +64,13 @@ variable "force_destroy" {
 variable "retention_days" {
   type = object({
     rejected_raw      = optional(number)
+    approved_raw      = optional(number)
     raw               = optional(number)
     replaced_approved = optional(number)
     reports           = optional(number)
     access_logs       = optional(number, 90)
   })
-  description = "Days until rejected raw versions, all raw versions, replaced or taken-down approved versions, reports and access logs expire; null: never."
+  description = "Days until rejected raw versions, approved raw versions, all raw versions, replaced or taken-down approved versions, reports and access logs expire; null: never."
   default     = {}
   nullable    = false
 }

@@ -1,11 +1,8 @@
 //! `heads/<hash of key>.json`: the newest published version of a key.
 
-use std::collections::BTreeMap;
-
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
-use super::Document;
+use super::{Document, Unknown};
 
 /// The newest version of a raw key that was published.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -33,17 +30,16 @@ pub struct Head {
     pub execution: String,
     /// Fields that a newer version of this schema added: kept as they are.
     #[serde(flatten)]
-    pub unknown: BTreeMap<String, Value>,
+    pub unknown: Unknown,
 }
 
 impl Document for Head {
-    const SCHEMA_VERSION: u32 = 1;
-
     fn schema_version(&self) -> u32 {
         self.schema_version
     }
 
-    fn stamp(&mut self, nonce: String) {
+    fn stamp(&mut self, schema_version: u32, nonce: String) {
+        self.schema_version = schema_version;
         self.revision += 1;
         self.nonce = nonce;
     }

@@ -6,6 +6,10 @@
 //!   equal states. After a conflict or a lost response one reads again: one's own nonce means that the write arrived.
 //! - A document of a newer schema than this program's is left untouched.
 
+mod analysis;
+mod budget;
+mod copying;
+mod document;
 mod head;
 mod record;
 mod slot;
@@ -13,48 +17,24 @@ mod slot;
 use std::sync::Arc;
 
 use aws_sdk_s3::primitives::ByteStream;
-use serde::Serialize;
-use serde::de::DeserializeOwned;
 
 use crate::clock::Nonces;
 use crate::errors::{CallError, Disposition, Operation};
+use document::parse;
 
+pub use analysis::{Analysis, Counted};
+pub use budget::{Allowance, Budget, counted_minutes};
+pub use copying::Copying;
+pub use document::{Document, Schema, Stored, Unknown};
 pub use head::Head;
 pub use record::{
-    Analysis, Copying, HeldToken, Judged, LastError, LeaseTerm, Media, Outcome, Phase, Record,
-    SlotClaim, Times,
+    HeldToken, Judged, LastError, LeaseTerm, Media, Outcome, Phase, Record, SlotClaim, Times,
 };
 pub use slot::{Slot, free_numbers};
 
 /// Tries of one compare-and-swap before its caller gives up for this invocation: each lost one means that somebody
 /// else made progress.
 const SWAPS_MAX: usize = 20;
-
-/// A document that the ledger keeps.
-pub trait Document: Serialize + DeserializeOwned {
-    /// Newest schema version that this program writes and reads.
-    const SCHEMA_VERSION: u32;
-
-    /// Schema version of this document.
-    fn schema_version(&self) -> u32;
-
-    /// Marks a new state: the next revision, and its writer's nonce.
-    fn stamp(&mut self, nonce: String);
-
-    /// Who wrote this state.
-    fn nonce(&self) -> &str;
-}
-
-/// A document as it was read or written, with the ETag that its successor must match.
-#[derive(Debug, Clone)]
-pub struct Stored<T> {
-    /// Key in the ledger.
-    pub key: String,
-    /// The document.
-    pub value: T,
-    /// ETag of exactly these bytes.
-    pub etag: String,
-}
 
 /// Why the ledger did not do as it was asked.
 #[derive(Debug, thiserror::Error)]
@@ -90,6 +70,14 @@ pub enum LedgerError {
     },
 }
 
+impl LedgerError {
+    /// Whether the document is one that this program must not touch.
+    #[must_use]
+    pub fn leaves_alone(&self) -> bool {
+        matches!(self, Self::Corrupt { .. } | Self::Newer { .. })
+    }
+}
+
 /// What became of a conditional write.
 #[derive(Debug)]
 pub enum Swap<T> {
@@ -108,19 +96,41 @@ pub enum Edit {
     Leave,
 }
 
+/// What must be there for a write to happen.
+enum Condition<'a> {
+    /// Anything.
+    None,
+    /// Nothing.
+    Absent,
+    /// Exactly the state of this ETag.
+    Is(&'a str),
+}
+
 /// The ledger bucket.
 #[derive(Debug, Clone)]
 pub struct Ledger {
     s3: aws_sdk_s3::Client,
     bucket: String,
     nonces: Arc<dyn Nonces>,
+    schema: Schema,
 }
 
 impl Ledger {
     /// The ledger in `bucket`.
     #[must_use]
     pub fn new(s3: aws_sdk_s3::Client, bucket: String, nonces: Arc<dyn Nonces>) -> Self {
-        Self { s3, bucket, nonces }
+        Self {
+            s3,
+            bucket,
+            nonces,
+            schema: Schema::CURRENT,
+        }
+    }
+
+    /// The same ledger as another release deals with it.
+    #[must_use]
+    pub fn with_schema(self, schema: Schema) -> Self {
+        Self { schema, ..self }
     }
 
     /// A nonce of the ledger's own source.
@@ -170,7 +180,7 @@ impl Ledger {
         let Some((bytes, etag)) = self.get_bytes(key).await? else {
             return Ok(None);
         };
-        let value = parse::<T>(key, &bytes)?;
+        let value = parse::<T>(key, &bytes, self.schema.read_max)?;
         Ok(Some(Stored {
             key: key.to_owned(),
             value,
@@ -234,28 +244,22 @@ impl Ledger {
         mut value: T,
         etag: Option<&str>,
     ) -> Result<Swap<Stored<T>>, LedgerError> {
-        value.stamp(self.nonces.nonce());
+        let schema_version = value.schema_version().max(self.schema.written);
+        value.stamp(schema_version, self.nonces.nonce());
         let bytes = serde_json::to_vec(&value).map_err(|error| LedgerError::Corrupt {
             key: key.to_owned(),
             reason: error.to_string(),
         })?;
-        let mut put = self.s3.put_object().bucket(&self.bucket).key(key);
-        put = put
-            .content_type("application/json")
-            .body(ByteStream::from(bytes));
-        put = match etag {
-            Some(etag) => put.if_match(etag),
-            None => put.if_none_match("*"),
-        };
-        let error = match put.send().await {
-            Ok(output) => {
+        let condition = etag.map_or(Condition::Absent, Condition::Is);
+        let error = match self.send(key, bytes, "application/json", condition).await {
+            Ok(etag) => {
                 return Ok(Swap::Done(Stored {
                     key: key.to_owned(),
                     value,
-                    etag: output.e_tag.unwrap_or_default(),
+                    etag,
                 }));
             }
-            Err(error) => CallError::new(Operation::LedgerPut, &error),
+            Err(error) => error,
         };
         // A conflict, an absent predecessor or a lost response: only what is there now tells who won.
         match error.disposition {
@@ -281,25 +285,13 @@ impl Ledger {
         content_type: &str,
         etag: Option<&str>,
     ) -> Result<Swap<()>, LedgerError> {
-        let put = self
-            .s3
-            .put_object()
-            .bucket(&self.bucket)
-            .key(key)
-            .content_type(content_type);
-        let put = match etag {
-            Some(etag) => put.if_match(etag),
-            None => put.if_none_match("*"),
-        };
-        match put.body(ByteStream::from(bytes)).send().await {
+        let condition = etag.map_or(Condition::Absent, Condition::Is);
+        match self.send(key, bytes, content_type, condition).await {
             Ok(_) => Ok(Swap::Done(())),
-            Err(error) => {
-                let error = CallError::new(Operation::LedgerPut, &error);
-                match error.disposition {
-                    Disposition::Conflict | Disposition::Absent => Ok(Swap::Lost),
-                    _ => Err(error.into()),
-                }
-            }
+            Err(error) => match error.disposition {
+                Disposition::Conflict | Disposition::Absent => Ok(Swap::Lost),
+                _ => Err(error.into()),
+            },
         }
     }
 
@@ -313,17 +305,34 @@ impl Ledger {
         bytes: Vec<u8>,
         content_type: &str,
     ) -> Result<(), LedgerError> {
+        self.send(key, bytes, content_type, Condition::None).await?;
+        Ok(())
+    }
+
+    /// The one PutObject of the ledger; returns the new ETag.
+    async fn send(
+        &self,
+        key: &str,
+        bytes: Vec<u8>,
+        content_type: &str,
+        condition: Condition<'_>,
+    ) -> Result<String, CallError> {
         let put = self
             .s3
             .put_object()
             .bucket(&self.bucket)
             .key(key)
-            .content_type(content_type);
-        put.body(ByteStream::from(bytes))
-            .send()
-            .await
-            .map(|_| ())
-            .map_err(|error| CallError::new(Operation::LedgerPut, &error).into())
+            .content_type(content_type)
+            .body(ByteStream::from(bytes));
+        let put = match condition {
+            Condition::None => put,
+            Condition::Absent => put.if_none_match("*"),
+            Condition::Is(etag) => put.if_match(etag),
+        };
+        match put.send().await {
+            Ok(output) => Ok(output.e_tag.unwrap_or_default()),
+            Err(error) => Err(CallError::new(Operation::LedgerPut, &error)),
+        }
     }
 
     /// Deletes exactly the state that was stored.
@@ -357,12 +366,15 @@ impl Ledger {
     /// Changes a document by compare-and-swap until it holds: `edit` is shown every state that comes up on the way.
     /// Returns the state after the edit, or None if there is no such document (any more).
     ///
+    /// The closure is not a parameter of type: each of some thirty edits would be compiled with its own copy of the loop and of
+    /// the calls below.
+    ///
     /// # Errors
     /// [`LedgerError`].
     pub async fn edit<T: Document + Clone>(
         &self,
         mut stored: Stored<T>,
-        mut edit: impl FnMut(&mut T) -> Edit,
+        edit: &mut (dyn FnMut(&mut T) -> Edit + Send),
     ) -> Result<Option<Stored<T>>, LedgerError> {
         for _ in 0..SWAPS_MAX {
             let mut next = stored.value.clone();
@@ -410,24 +422,4 @@ impl Ledger {
             }
         }
     }
-}
-
-/// Reads a document, refusing what a newer version wrote before looking at its shape.
-fn parse<T: Document>(key: &str, bytes: &[u8]) -> Result<T, LedgerError> {
-    #[derive(serde::Deserialize)]
-    struct Versioned {
-        schema_version: u32,
-    }
-    let corrupt = |error: serde_json::Error| LedgerError::Corrupt {
-        key: key.to_owned(),
-        reason: error.to_string(),
-    };
-    let Versioned { schema_version } = serde_json::from_slice(bytes).map_err(corrupt)?;
-    if schema_version > T::SCHEMA_VERSION {
-        return Err(LedgerError::Newer {
-            key: key.to_owned(),
-            version: schema_version,
-        });
-    }
-    serde_json::from_slice(bytes).map_err(corrupt)
 }

@@ -1,14 +1,10 @@
 //! `jobs/<execution>.json`: everything that is known about one execution between invocations.
 
-use std::collections::BTreeMap;
-
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
-use super::Document;
+use super::{Analysis, Copying, Document, Unknown};
 use crate::contract::{ErrorName, TaskInput, TaskRank, TaskToken};
 use crate::event::ExecutionInput;
-use crate::report::AnalysisReason;
 
 /// The record of an execution.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -67,17 +63,16 @@ pub struct Record {
     pub times: Times,
     /// Fields that a newer version of this schema added: kept as they are.
     #[serde(flatten)]
-    pub unknown: BTreeMap<String, Value>,
+    pub unknown: Unknown,
 }
 
 impl Document for Record {
-    const SCHEMA_VERSION: u32 = 1;
-
     fn schema_version(&self) -> u32 {
         self.schema_version
     }
 
-    fn stamp(&mut self, nonce: String) {
+    fn stamp(&mut self, schema_version: u32, nonce: String) {
+        self.schema_version = schema_version;
         self.revision += 1;
         self.nonce = nonce;
     }
@@ -110,6 +105,9 @@ pub struct Media {
     /// Length of the video.
     #[serde(default)]
     pub duration_ms: Option<u64>,
+    /// As [`Record::unknown`].
+    #[serde(flatten)]
+    pub unknown: Unknown,
 }
 
 /// A task token and the rank of its task.
@@ -119,35 +117,9 @@ pub struct HeldToken {
     pub secret: TaskToken,
     /// Rank of its task: a token replaces only one of lower rank.
     pub rank: TaskRank,
-}
-
-/// One scan: its frozen parameters, so that a repeated start is the same start, and what became of it.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Analysis {
-    /// From 1, in each drive of the execution.
-    pub number: u32,
-    /// The drive of the execution that asked for it: frozen, part of the request token.
-    pub redrive_count: u32,
-    /// Why it is paid for.
-    pub reason: AnalysisReason,
-    /// MinConfidence, 0 to 100.
-    pub min_confidence_percent: f32,
-    /// Where the job's end is announced.
-    pub results_topic_arn: String,
-    /// The role that Rekognition assumes to announce it.
-    pub results_role_arn: String,
-    /// The job, once the start was answered.
-    #[serde(default)]
-    pub job_id: Option<String>,
-    /// When the start was answered, in milliseconds since 1970.
-    #[serde(default)]
-    pub started_ms: Option<i64>,
-    /// When the job was seen to have ended, in milliseconds since 1970.
-    #[serde(default)]
-    pub ended_ms: Option<i64>,
-    /// Rekognition's words about a job that failed.
-    #[serde(default)]
-    pub status_message: Option<String>,
+    /// As [`Record::unknown`].
+    #[serde(flatten)]
+    pub unknown: Unknown,
 }
 
 /// A slot, and the nonce of the claim by which it is held.
@@ -166,6 +138,9 @@ pub struct LastError {
     pub message: String,
     /// Whether AWS refused for lack of permission.
     pub denied: bool,
+    /// As [`Record::unknown`].
+    #[serde(flatten)]
+    pub unknown: Unknown,
 }
 
 /// What a video's execution ends with.
@@ -207,43 +182,9 @@ pub struct Judged {
     /// Hash of the policy that decided; None if no policy was asked.
     #[serde(default)]
     pub policy_hash: Option<String>,
-}
-
-/// Copies into the approved bucket: noted before each is sent, and again when it was answered.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Copying {
-    /// When a copy of this record's own version was first noted: from then on it counts as published.
-    #[serde(default)]
-    pub own_noted_ms: Option<i64>,
-    /// When the copy that is under way was sent; None once it was answered.
-    #[serde(default)]
-    pub pending_ms: Option<i64>,
-    /// When the last copy that was never answered was sent: it may land late. A later answered one does not clear it.
-    #[serde(default)]
-    pub unanswered_ms: Option<i64>,
-}
-
-impl Copying {
-    /// Notes a copy that is about to be sent.
-    pub fn note(&mut self, own: bool, now_ms: i64) {
-        self.give_up_pending();
-        self.pending_ms = Some(now_ms);
-        if own {
-            self.own_noted_ms.get_or_insert(now_ms);
-        }
-    }
-
-    /// Notes that the copy under way was answered, one way or the other.
-    pub fn answered(&mut self) {
-        self.pending_ms = None;
-    }
-
-    /// A copy still under way when another is noted, or when nobody works on the record, was never answered.
-    pub fn give_up_pending(&mut self) {
-        if let Some(sent_ms) = self.pending_ms.take() {
-            self.unanswered_ms = self.unanswered_ms.max(Some(sent_ms));
-        }
-    }
+    /// As [`Record::unknown`].
+    #[serde(flatten)]
+    pub unknown: Unknown,
 }
 
 /// The right to start, publish and send for an execution, until it runs out: it is never renewed.
@@ -253,6 +194,9 @@ pub struct LeaseTerm {
     pub holder: String,
     /// When it runs out, in milliseconds since 1970.
     pub until_ms: i64,
+    /// As [`Record::unknown`].
+    #[serde(flatten)]
+    pub unknown: Unknown,
 }
 
 /// When what happened, in milliseconds since 1970.
@@ -272,6 +216,9 @@ pub struct Times {
     /// The task was answered.
     #[serde(default)]
     pub sent_ms: Option<i64>,
+    /// As [`Record::unknown`].
+    #[serde(flatten)]
+    pub unknown: Unknown,
 }
 
 impl Record {
@@ -284,7 +231,7 @@ impl Record {
         now_ms: i64,
     ) -> Self {
         Self {
-            schema_version: Self::SCHEMA_VERSION,
+            schema_version: 0,
             revision: 0,
             nonce: String::new(),
             execution_arn: task.execution_arn.clone(),
@@ -294,6 +241,7 @@ impl Record {
             token: token.map(|secret| HeldToken {
                 secret,
                 rank: task.rank(),
+                unknown: Unknown::new(),
             }),
             redrive_count: task.redrive_count,
             phase: Phase::Queued,
@@ -311,7 +259,7 @@ impl Record {
                 created_ms: now_ms,
                 ..Times::default()
             },
-            unknown: BTreeMap::new(),
+            unknown: Unknown::new(),
         }
     }
 
@@ -357,7 +305,11 @@ impl Record {
         if self.token.as_ref().is_some_and(|held| held.rank >= rank) {
             return false;
         }
-        self.token = Some(HeldToken { secret, rank });
+        self.token = Some(HeldToken {
+            secret,
+            rank,
+            unknown: Unknown::new(),
+        });
         true
     }
 
@@ -395,6 +347,7 @@ impl Record {
             cause,
             redrive_count: self.redrive_count,
             policy_hash,
+            unknown: Unknown::new(),
         });
         self.phase = Phase::Judged;
         self.attempts = 0;
@@ -410,23 +363,5 @@ impl Record {
         self.notified = false;
         self.attempts = 0;
         self.last_error = None;
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_unanswered_copy_outlives_a_later_answered_one() {
-        let mut copying = Copying::default();
-        copying.note(true, 1);
-        copying.note(false, 2);
-        copying.answered();
-        assert_eq!(copying.unanswered_ms, Some(1));
-        assert_eq!(copying.own_noted_ms, Some(1));
-        copying.note(false, 3);
-        copying.give_up_pending();
-        assert_eq!(copying.unanswered_ms, Some(3));
     }
 }

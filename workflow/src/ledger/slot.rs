@@ -1,11 +1,10 @@
 //! `slots/<nn>`: the right to hold one Rekognition job open.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
-use super::{Document, Edit, Ledger, LedgerError, SlotClaim, Stored, Swap};
+use super::{Document, Edit, Ledger, LedgerError, SlotClaim, Stored, Swap, Unknown};
 use crate::names;
 
 /// A slot that is held: claimed before a poll, bound to an execution before its job starts.
@@ -26,17 +25,16 @@ pub struct Slot {
     pub execution: Option<String>,
     /// Fields that a newer version of this schema added: kept as they are.
     #[serde(flatten)]
-    pub unknown: BTreeMap<String, Value>,
+    pub unknown: Unknown,
 }
 
 impl Document for Slot {
-    const SCHEMA_VERSION: u32 = 1;
-
     fn schema_version(&self) -> u32 {
         self.schema_version
     }
 
-    fn stamp(&mut self, nonce: String) {
+    fn stamp(&mut self, schema_version: u32, nonce: String) {
+        self.schema_version = schema_version;
         self.revision += 1;
         self.nonce = nonce;
     }
@@ -89,13 +87,13 @@ impl Ledger {
             });
             let number = free.remove(place % free.len());
             let slot = Slot {
-                schema_version: Slot::SCHEMA_VERSION,
+                schema_version: 0,
                 revision: 0,
                 nonce: String::new(),
                 claim: claim.clone(),
                 stale_ms,
                 execution: None,
-                unknown: BTreeMap::new(),
+                unknown: Unknown::new(),
             };
             if let Swap::Done(_) = self.create(&names::slot_key(number), slot).await? {
                 return Ok(Some(SlotClaim { number, claim }));
@@ -114,7 +112,7 @@ impl Ledger {
         };
         let mut lost = false;
         let bound = self
-            .edit(stored, |slot| {
+            .edit(stored, &mut |slot| {
                 lost = slot.claim != claim.claim
                     || slot
                         .execution

@@ -1,7 +1,9 @@
 //! The WebVTT track of a report (W3C, "WebVTT: The Web Video Text Tracks Format").
 
-use std::collections::BTreeSet;
+use std::cmp::Reverse;
+use std::collections::{BTreeSet, BinaryHeap};
 use std::fmt::Write as _;
+use std::iter;
 
 use super::{LabelSegments, Report};
 
@@ -16,62 +18,70 @@ struct Cue<'a> {
     rejects: bool,
 }
 
-impl Cue<'_> {
-    /// About how many bytes it takes in the track: rather too many.
-    fn len_about(&self) -> usize {
-        const ALL_BUT_NAMES: usize = 60;
-        ALL_BUT_NAMES + self.label.parent.len() + self.label.label.len()
+pub(super) fn track(report: &Report) -> String {
+    // So that 100,000 cues do not copy the track while it grows.
+    let mut track = String::with_capacity(report.segments.iter().map(len_about).sum());
+    track.push_str("WEBVTT\n");
+    for cue in cues(report) {
+        write_cue(&mut track, &cue);
     }
+    track
 }
 
-pub(super) fn track(report: &Report) -> String {
+/// About how many bytes a label's cues take in the track: rather too many.
+fn len_about(label: &LabelSegments) -> usize {
+    const ALL_BUT_NAMES: usize = 60;
+    label.segments.len() * (ALL_BUT_NAMES + label.parent.len() + label.label.len())
+}
+
+/// All cues by start time, as players want them; those of one moment by label. Each label's cues are in order already, so
+/// they are merged one at a time: 100,000 of them held at once would be the most that a function ever holds.
+fn cues(report: &Report) -> impl Iterator<Item = Cue<'_>> {
     let rejecting: BTreeSet<&str> = report
         .findings
         .iter()
         .map(|finding| finding.label.as_str())
         .collect();
-    let rows = report
+    let mut labels: Vec<_> = report
         .segments
         .iter()
-        .map(|label| label.segments.len())
-        .sum();
-    let mut cues: Vec<Cue<'_>> = Vec::with_capacity(rows);
-    for label in &report.segments {
-        cues.extend(merged(label, rejecting.contains(label.label.as_str())));
-    }
-    // Players want cues by start time; the sort is stable, so labels of one moment stay by name.
-    cues.sort_by_key(|cue| (cue.start_ms, cue.end_ms));
-
-    // So that 100,000 cues do not copy the track while it grows.
-    let mut track = String::with_capacity(cues.iter().map(Cue::len_about).sum());
-    track.push_str("WEBVTT\n");
-    for cue in &cues {
-        write_cue(&mut track, cue);
-    }
-    track
+        .map(|label| stretches(label, rejecting.contains(label.label.as_str())).peekable())
+        .collect();
+    let next_of = |index: usize, cue: &Cue<'_>| Reverse((cue.start_ms, cue.end_ms, index));
+    let mut next: BinaryHeap<_> = labels
+        .iter_mut()
+        .enumerate()
+        .filter_map(|(index, cues)| Some(next_of(index, cues.peek()?)))
+        .collect();
+    iter::from_fn(move || {
+        let Reverse((_, _, index)) = next.pop()?;
+        let cue = labels[index].next();
+        next.extend(labels[index].peek().map(|cue| next_of(index, cue)));
+        cue
+    })
 }
 
 /// The stretches of time of one label: rows that overlap or touch become one cue with their highest confidence.
-fn merged(label: &LabelSegments, rejects: bool) -> Vec<Cue<'_>> {
-    let mut cues: Vec<Cue<'_>> = Vec::new();
-    for &(start_ms, end_ms, confidence_percent) in &label.segments {
-        let end_ms = end_ms.max(start_ms.saturating_add(CUE_MS_MIN));
-        match cues.last_mut() {
-            Some(last) if start_ms <= last.end_ms => {
-                last.end_ms = last.end_ms.max(end_ms);
-                last.confidence_percent = last.confidence_percent.max(confidence_percent);
-            }
-            _ => cues.push(Cue {
-                // Keeps the end after the start at the very end of the clock.
-                start_ms: start_ms.min(end_ms - 1),
-                end_ms,
-                confidence_percent,
-                label,
-                rejects,
-            }),
+fn stretches(label: &LabelSegments, rejects: bool) -> impl Iterator<Item = Cue<'_>> {
+    let row_end =
+        |(start_ms, end_ms, _): (u32, u32, f32)| end_ms.max(start_ms.saturating_add(CUE_MS_MIN));
+    let mut rows = label.segments.iter().copied().peekable();
+    iter::from_fn(move || {
+        let first = rows.next()?;
+        let (start_ms, mut end_ms, mut confidence_percent) = (first.0, row_end(first), first.2);
+        while let Some(row) = rows.next_if(|row| row.0 <= end_ms) {
+            end_ms = end_ms.max(row_end(row));
+            confidence_percent = confidence_percent.max(row.2);
         }
-    }
-    cues
+        Some(Cue {
+            // Keeps the end after the start at the very end of the clock.
+            start_ms: start_ms.min(end_ms - 1),
+            end_ms,
+            confidence_percent,
+            label,
+            rejects,
+        })
+    })
 }
 
 fn write_cue(track: &mut String, cue: &Cue<'_>) {

@@ -1,5 +1,7 @@
 //! What a record's phase asks for, done under its lease until nothing more can be done now.
 
+use futures::future::BoxFuture;
+
 use super::carry_out::{self, CarriedOut};
 use super::look::{self, Looked};
 use super::start::{self, Started, frozen};
@@ -30,25 +32,32 @@ pub(crate) enum Progress {
 }
 
 /// Takes the lease and does what the phase asks for.
-pub(crate) async fn advance(
+///
+/// Boxed: the phases' state is large, and every caller's future would hold it.
+pub(crate) fn advance(
     gate: &Gate,
     deadline: Deadline,
     stored: Stored<Record>,
-) -> Result<Progress, StepError> {
-    match Work::take(gate, deadline, stored).await? {
-        Some(work) => advance_held(work).await,
-        None => Ok(Progress::Busy),
-    }
+) -> BoxFuture<'_, Result<Progress, StepError>> {
+    Box::pin(async move {
+        match Work::take(gate, deadline, stored).await? {
+            Some(work) => work_on(work).await,
+            None => Ok(Progress::Busy),
+        }
+    })
 }
 
 /// As [`advance`], with the lease already held.
-pub(crate) async fn advance_held(mut work: Work<'_>) -> Result<Progress, StepError> {
-    // Boxed: the phases' state is large, and every caller's future would hold it.
-    match Box::pin(phases(&mut work)).await {
+pub(crate) fn advance_held(work: Work<'_>) -> BoxFuture<'_, Result<Progress, StepError>> {
+    Box::pin(work_on(work))
+}
+
+async fn work_on(mut work: Work<'_>) -> Result<Progress, StepError> {
+    match phases(&mut work).await {
         Ok(progress) => {
             // Neither waiting nor a job that still runs was a try of anything.
             let idle = matches!(progress, Progress::Waiting | Progress::Open);
-            work.finish(|record| {
+            work.finish(&mut |record| {
                 if idle {
                     record.attempts = record.attempts.saturating_sub(1);
                 }
@@ -96,7 +105,8 @@ async fn phases(work: &mut Work<'_>) -> Result<Progress, StepError> {
             },
             // A token that came after the task was answered: another try of the state waits, and gets the same answer.
             Phase::Sent if work.record().token.is_some() => {
-                work.write(|record| record.phase = Phase::Judged).await?;
+                work.write(&mut |record| record.phase = Phase::Judged)
+                    .await?;
             }
             Phase::Sent => return Ok(Progress::Settled),
         }
@@ -115,7 +125,7 @@ async fn take_up_redrive(work: &mut Work<'_>) -> Result<(), StepError> {
     if record.is_published() && matches!(record.phase, Phase::Judged | Phase::Sent) {
         // Published is published: the verdict's effects run again from their start, and the task succeeds.
         return work
-            .write(|record| {
+            .write(&mut |record| {
                 record.redrive_count = redrive_count;
                 record.phase = Phase::Judged;
                 record.attempts = 1;
@@ -126,7 +136,7 @@ async fn take_up_redrive(work: &mut Work<'_>) -> Result<(), StepError> {
     if record.slot.is_some() || record.phase == Phase::Running {
         // A job may be open: its result is taken, or the same start repeated until it answers.
         return work
-            .write(|record| {
+            .write(&mut |record| {
                 record.redrive_count = redrive_count;
                 record.phase = if record.job_id().is_some() {
                     Phase::Running
@@ -148,7 +158,7 @@ async fn take_up_redrive(work: &mut Work<'_>) -> Result<(), StepError> {
         min_confidence_percent,
     );
     work.scan = None;
-    work.write(|record| {
+    work.write(&mut |record| {
         record.redrive_count = redrive_count;
         record.announced = false;
         record.queue(analysis.clone());
@@ -189,7 +199,7 @@ async fn give_up_after_too_many(work: &mut Work<'_>) -> Result<(), StepError> {
         work.give_slot_back().await?;
     }
     let now_ms = work.gate.now_ms();
-    work.write(|record| record.judge(Outcome::Failed(name), cause.clone(), None, now_ms))
+    work.write(&mut |record| record.judge(Outcome::Failed(name), cause.clone(), None, now_ms))
         .await
 }
 

@@ -7,7 +7,7 @@ use futures::StreamExt as _;
 
 use crate::errors::{CallError, Operation};
 use crate::gate::{Gate, StepError, chain};
-use crate::ledger::{LedgerError, Phase, Record, Stored};
+use crate::ledger::{Phase, Record, Stored};
 use crate::names;
 
 /// Records that are read side by side.
@@ -55,17 +55,20 @@ pub(crate) async fn running_page(gate: &Gate, token: Option<String>) -> Result<R
     })
 }
 
-/// How many executions wait for a poll, counted up to `enough`: those that run and have no record, or a detached one.
+/// How many executions wait for a poll, counted up to `enough`: those that run and have no record, or a detached one. The task of one
+/// whose record is left alone would come to nobody who can take it up.
 pub(crate) async fn waiting(
     gate: &Gate,
     first: Running,
-    records: &[Stored<Record>],
+    records: &Records,
     enough: usize,
 ) -> Result<usize, StepError> {
     let attached: BTreeSet<&str> = records
+        .readable
         .iter()
         .filter(|stored| !stored.value.is_detached())
         .map(|stored| stored.value.execution.as_str())
+        .chain(records.left_alone.iter().map(String::as_str))
         .collect();
     let mut page = first;
     let mut count = 0;
@@ -89,8 +92,15 @@ pub(crate) async fn waiting(
     }
 }
 
+/// The records of the executions whose task was taken.
+pub(crate) struct Records {
+    pub(crate) readable: Vec<Stored<Record>>,
+    /// Executions whose record a later release wrote, or nobody that is known: nothing is done about them here.
+    pub(crate) left_alone: BTreeSet<String>,
+}
+
 /// Reads all records. One that is not readable is logged and left alone; the rest goes on.
-pub(crate) async fn read_records(gate: &Gate) -> Result<Vec<Stored<Record>>, StepError> {
+pub(crate) async fn read_records(gate: &Gate) -> Result<Records, StepError> {
     let keys = gate.ledger.list(names::RECORDS_PREFIX).await?;
     let reads: Vec<_> = keys
         .iter()
@@ -100,12 +110,17 @@ pub(crate) async fn read_records(gate: &Gate) -> Result<Vec<Stored<Record>>, Ste
         .buffered(READS_AT_ONCE)
         .collect()
         .await;
-    let mut records = Vec::new();
-    for result in results {
+    let mut records = Records {
+        readable: Vec::new(),
+        left_alone: BTreeSet::new(),
+    };
+    for (key, result) in keys.iter().zip(results) {
         match result {
-            Ok(stored) => records.extend(stored),
-            Err(error @ (LedgerError::Corrupt { .. } | LedgerError::Newer { .. })) => {
+            Ok(stored) => records.readable.extend(stored),
+            Err(error) if error.leaves_alone() => {
                 tracing::error!(error = chain(&error), "record left alone");
+                let execution = names::parse_record_key(key);
+                records.left_alone.extend(execution.map(str::to_owned));
             }
             Err(error) => return Err(error.into()),
         }

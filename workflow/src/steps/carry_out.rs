@@ -8,7 +8,7 @@ use super::report;
 use super::work::Work;
 use crate::contract::{TaskOutput, TaskToken, cut_cause};
 use crate::errors::{CallError, Disposition, Operation};
-use crate::gate::{Described, Gate, StepError};
+use crate::gate::{Gate, StepError};
 use crate::ledger::{Judged, Outcome, Phase};
 use crate::names;
 
@@ -29,7 +29,7 @@ pub(crate) async fn carry_out(work: &mut Work<'_>) -> Result<CarriedOut, StepErr
         match publish::publish(work).await? {
             Publication::Done => {
                 let now_ms = work.gate.now_ms();
-                work.write(|record| {
+                work.write(&mut |record| {
                     record.times.published_ms.get_or_insert(now_ms);
                 })
                 .await?;
@@ -41,7 +41,7 @@ pub(crate) async fn carry_out(work: &mut Work<'_>) -> Result<CarriedOut, StepErr
                     "the video was deleted from the raw bucket before it could be published"
                         .to_owned();
                 let now_ms = work.gate.now_ms();
-                work.write(|record| {
+                work.write(&mut |record| {
                     record.judge(Outcome::Unsupported, cause.clone(), None, now_ms);
                 })
                 .await?;
@@ -50,28 +50,36 @@ pub(crate) async fn carry_out(work: &mut Work<'_>) -> Result<CarriedOut, StepErr
         }
     }
     report::write(work, None).await?;
-    if judged.outcome == Outcome::Rejected {
-        tag_raw(work).await;
+    match judged.outcome {
+        Outcome::Approved => tag_raw(work, "approved").await,
+        Outcome::Rejected => tag_raw(work, "rejected").await,
+        Outcome::Unsupported | Outcome::Failed(_) => {}
     }
     answer(work, &judged).await
 }
 
-/// Marks the raw version as rejected. Best effort: the user's own tags stay, and nothing waits for it.
-async fn tag_raw(work: &Work<'_>) {
+/// Marks the raw version with its verdict, which the bucket's lifecycle rules go by. Best effort: the user's own tags stay, and
+/// nothing waits for it.
+async fn tag_raw(work: &Work<'_>, verdict: &str) {
     let video = &work.record().video;
-    if let Err(error) = merge_tag(work.gate, &video.key, &video.version_id).await {
-        tracing::warn!(object_key = video.key, %error, "rejected version not tagged");
+    if let Err(error) = merge_tag(work.gate, &video.key, &video.version_id, verdict).await {
+        tracing::warn!(object_key = video.key, verdict, %error, "raw version not tagged");
     }
 }
 
-async fn merge_tag(gate: &Gate, key: &str, version_id: &str) -> Result<(), CallError> {
+async fn merge_tag(
+    gate: &Gate,
+    key: &str,
+    version_id: &str,
+    verdict: &str,
+) -> Result<(), CallError> {
     let name = format!("{TAG_PREFIX}verdict");
     let mut tags = version_tags(gate, key, version_id).await?;
     tags.retain(|(other, _)| *other != name);
     if tags.len() >= TAGS_MAX {
         return Ok(());
     }
-    tags.push((name, "rejected".to_owned()));
+    tags.push((name, verdict.to_owned()));
     let tags = tags
         .into_iter()
         .filter_map(|(name, value)| Tag::builder().key(name).value(value).build().ok());
@@ -106,7 +114,7 @@ async fn answer(work: &mut Work<'_>, judged: &Judged) -> Result<CarriedOut, Step
     match send(work, judged, &token.secret).await {
         Ok(()) => {
             let now_ms = work.gate.now_ms();
-            work.write(|record| {
+            work.write(&mut |record| {
                 record.phase = Phase::Sent;
                 record.detach(&token.secret);
                 record.times.sent_ms = Some(now_ms);
@@ -122,12 +130,8 @@ async fn answer(work: &mut Work<'_>, judged: &Judged) -> Result<CarriedOut, Step
             Ok(CarriedOut::Settled)
         }
         Err(error) if error.disposition == Disposition::Detach => {
-            let described = work.gate.describe(&work.record().execution_arn).await?;
-            if described.as_ref().is_none_or(Described::is_closed) && published {
-                metrics::counter!("StopsTooLate").increment(1);
-            }
-            // RUNNING: the retried task attaches. Closed: the reconciler reports and drops the record.
-            work.write(|record| {
+            // If the execution runs, the retried task attaches; if it is closed, the reconciler reports and drops the record.
+            work.write(&mut |record| {
                 record.detach(&token.secret);
             })
             .await?;

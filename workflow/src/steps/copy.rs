@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use aws_sdk_s3::types::{
-    CompletedMultipartUpload, CompletedPart, MetadataDirective, TaggingDirective,
+    AnnotationDirective, CompletedMultipartUpload, CompletedPart, MetadataDirective,
+    TaggingDirective,
 };
 use futures::{StreamExt as _, TryStreamExt as _};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
@@ -185,6 +186,8 @@ async fn copy_whole(gate: &Gate, source: &Source, target: &Target) -> Result<(),
         .set_cache_control(gate.config.cache_control.clone())
         .tagging_directive(TaggingDirective::Replace)
         .tagging(&target.tagging)
+        // By default they are copied, which takes permissions of their own (S3 API reference, CopyObject); a multipart copy has none.
+        .annotation_directive(AnnotationDirective::Exclude)
         .send()
         .await
         .map(|_| ())

@@ -1,11 +1,12 @@
 //! Dispatch: takes tasks from the activity, as many as there are free slots, and starts their jobs.
 //!
-//! An un-polled activity task is the backlog: nothing is polled for which no slot is free.
+//! An un-polled activity task is the backlog: nothing is polled for which no slot is free, or no minutes of the day are left.
 
-use futures::future::join_all;
+use futures::future::{BoxFuture, join_all};
 
 use super::advance::advance;
 use super::backlog::{first_running, read_records, waiting, waits_for_slot};
+use super::budget::Today;
 use super::poll::poll;
 use super::slots::{claim, give_back};
 use crate::clock::Deadline;
@@ -28,7 +29,16 @@ pub struct Dispatched {
 ///
 /// # Errors
 /// [`StepError`] when the backlog cannot be seen. What fails for one execution is logged and left to the next tick.
-pub async fn dispatch(
+#[must_use = "a step does nothing until it is awaited"]
+pub fn dispatch<'a>(
+    gate: &'a Gate,
+    deadline: Deadline,
+    trigger: &'a Trigger,
+) -> BoxFuture<'a, Result<Dispatched, StepError>> {
+    Box::pin(take_tasks(gate, deadline, trigger))
+}
+
+async fn take_tasks(
     gate: &Gate,
     deadline: Deadline,
     trigger: &Trigger,
@@ -47,9 +57,11 @@ pub async fn dispatch(
         return Ok(Dispatched::default());
     }
     let records = read_records(gate).await?;
+    let today = Today::read(gate, &records.readable).await?;
     let queued: Vec<_> = records
+        .readable
         .iter()
-        .filter(|stored| waits_for_slot(gate, &stored.value))
+        .filter(|stored| waits_for_slot(gate, &stored.value) && !today.holds_back(&stored.value))
         .cloned()
         .collect();
     let mut done = Dispatched::default();
@@ -58,10 +70,11 @@ pub async fn dispatch(
     if deadline.left_ms(&*gate.clock) < gate.config.poll_ms + gate.config.work_ms {
         return Ok(done);
     }
-    let polls = match running {
+    let tasks = match running {
         None => 1,
         Some(running) => waiting(gate, running, &records, free.len()).await?,
     };
+    let polls = today.polls(tasks, free.len(), &records.readable);
     // The policy is read before anything is taken from the backlog: with an unusable one, tasks wait where they are.
     let claims = claim(gate, deadline, &mut free, polls).await?;
     if claims.is_empty() {

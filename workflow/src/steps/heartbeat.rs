@@ -57,7 +57,7 @@ async fn heartbeat(
     }
     // The task is over. Only the token that was refused is dropped: the retried task's may be there already.
     gate.ledger
-        .edit(stored.clone(), |record| {
+        .edit(stored.clone(), &mut |record| {
             if record.detach(token) {
                 Edit::Write
             } else {

@@ -6,6 +6,7 @@ use aws_sdk_rekognition::types::{
     ModerationLabel, VideoJobStatus,
 };
 
+use super::budget;
 use super::start::rescan;
 use super::work::Work;
 use crate::errors::{CallError, Disposition, Operation, Rescan};
@@ -55,7 +56,7 @@ pub(crate) async fn look(work: &mut Work<'_>) -> Result<Looked, StepError> {
     match state {
         JobState::Open => Ok(Looked::Open),
         JobState::Failed(message) => {
-            work.write(|record| {
+            work.write(&mut |record| {
                 if let Some(analysis) = record.analysis_mut() {
                     analysis.ended_ms = Some(now_ms);
                     analysis.status_message = Some(message.clone());
@@ -84,6 +85,7 @@ pub(crate) async fn look(work: &mut Work<'_>) -> Result<Looked, StepError> {
             else {
                 return expired_between_pages(work).await;
             };
+            budget::correct(work, scan.duration_ms).await?;
             work.scan = Some(scan);
             work.give_slot_back().await?;
             judge(work).await?;
@@ -127,7 +129,7 @@ async fn judge(work: &mut Work<'_>) -> Result<(), StepError> {
     let cause = judgement.cause();
     let now_ms = work.gate.now_ms();
     let hash = policy.hash().to_owned();
-    work.write(|record| {
+    work.write(&mut |record| {
         if let Some(analysis) = record.analysis_mut() {
             analysis.ended_ms = Some(now_ms);
         }

@@ -14,7 +14,9 @@ use crate::clock::Deadline;
 use crate::contract::{ErrorName, TaskInput, TaskToken, cut_cause};
 use crate::errors::{CallError, Operation};
 use crate::gate::{Gate, StepError};
-use crate::ledger::{Edit, LeaseTerm, LedgerError, Outcome, Record, SlotClaim, Stored, Swap};
+use crate::ledger::{
+    Edit, LeaseTerm, LedgerError, Outcome, Record, SlotClaim, Stored, Swap, Unknown,
+};
 use crate::names;
 use crate::report::AnalysisReason;
 
@@ -109,7 +111,14 @@ async fn receive(
 ) -> Result<(), StepError> {
     let key = names::record_key(&task.execution_name);
     for _ in 0..2 {
-        if let Some(stored) = gate.ledger.get::<Record>(&key).await? {
+        let found = match gate.ledger.get::<Record>(&key).await {
+            Ok(found) => found,
+            Err(error) => {
+                gate.ledger.release_slot(&claim).await?;
+                return Err(error.into());
+            }
+        };
+        if let Some(stored) = found {
             gate.ledger.release_slot(&claim).await?;
             return attach(gate, deadline, stored, task, token).await;
         }
@@ -160,6 +169,7 @@ async fn new_record(
     record.lease = Some(LeaseTerm {
         holder: holder.to_owned(),
         until_ms: deadline.at_ms + gate.config.lease_margin_ms,
+        unknown: Unknown::new(),
     });
     let published = task.redrive_count > 0 && says_published(gate, &task.execution_name).await?;
     if published {
@@ -188,7 +198,7 @@ async fn attach(
 ) -> Result<(), StepError> {
     let attached = gate
         .ledger
-        .edit(stored, |record| {
+        .edit(stored, &mut |record| {
             if record.attach(task.rank(), token.clone()) {
                 Edit::Write
             } else {

@@ -3,7 +3,7 @@
 use super::work::Work;
 use crate::errors::{CallError, Operation};
 use crate::gate::StepError;
-use crate::ledger::Media;
+use crate::ledger::{Media, Unknown};
 use crate::preflight::{Finding, Preflight, Step};
 
 /// What pre-flight learned.
@@ -47,6 +47,7 @@ async fn find(work: &Work<'_>, uploaded_ms: &mut Option<i64>) -> Result<Inspecte
                 return Ok(Inspected::Acceptable(Media {
                     content_type: Some(media.container.content_type().to_owned()),
                     duration_ms: media.duration_ms,
+                    unknown: Unknown::new(),
                 }));
             }
             Step::Done(Finding::Unknown { why, container }) => {
@@ -58,6 +59,7 @@ async fn find(work: &Work<'_>, uploaded_ms: &mut Option<i64>) -> Result<Inspecte
                 return Ok(Inspected::Acceptable(Media {
                     content_type: container.map(|container| container.content_type().to_owned()),
                     duration_ms: None,
+                    unknown: Unknown::new(),
                 }));
             }
             Step::Done(Finding::Unsupported { reason }) => {

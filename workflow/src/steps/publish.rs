@@ -12,7 +12,7 @@ use super::work::Work;
 use crate::errors::{CallError, Operation};
 use crate::event::decode_key;
 use crate::gate::{Described, Gate, StepError};
-use crate::ledger::{Document as _, Head, Stored, Swap};
+use crate::ledger::{Head, Stored, Swap};
 use crate::names;
 
 /// Passes of one invocation. Each pass that changes something answers to another version's, of which there are few.
@@ -113,7 +113,7 @@ async fn repair(work: &mut Work<'_>, head: &Head) -> Result<Pass, StepError> {
         return Ok(Pass::Settled);
     };
     let now_ms = gate.now_ms();
-    work.write(|record| record.copying.note(false, now_ms))
+    work.write(&mut |record| record.copying.note(false, now_ms))
         .await?;
     let content_type = head.content_type.clone();
     match copy::copy(work, &source, content_type.as_deref()).await? {
@@ -141,7 +141,7 @@ async fn copy_own(
         }
     }
     let now_ms = gate.now_ms();
-    work.write(|record| record.copying.note(true, now_ms))
+    work.write(&mut |record| record.copying.note(true, now_ms))
         .await?;
     let content_type = work
         .record()
@@ -168,7 +168,7 @@ async fn raise(
 ) -> Result<(), StepError> {
     let record = work.record();
     let raised = Head {
-        schema_version: Head::SCHEMA_VERSION,
+        schema_version: head.as_ref().map_or(0, |head| head.value.schema_version),
         revision: head.as_ref().map_or(0, |head| head.value.revision),
         nonce: String::new(),
         object_key: record.video.key.clone(),

@@ -3,9 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use futures::StreamExt as _;
+use futures::future::BoxFuture;
 
 use super::advance::{Progress, advance};
-use super::backlog::{read_records, running_page};
+use super::backlog::{Records, read_records, running_page};
+use super::budget::{self, Today};
 use super::heartbeat::heartbeat_all;
 use super::look::{JobState, job_state};
 use super::retire::{Announcer, retire};
@@ -56,7 +58,12 @@ impl Reconciler {
     ///
     /// # Errors
     /// [`StepError`] when executions or records cannot be listed. What fails for one record is logged and left to the next tick.
-    pub async fn tick(&self, deadline: Deadline) -> Result<Reconciled, StepError> {
+    #[must_use = "a step does nothing until it is awaited"]
+    pub fn tick(&self, deadline: Deadline) -> BoxFuture<'_, Result<Reconciled, StepError>> {
+        Box::pin(self.look_after_all(deadline))
+    }
+
+    async fn look_after_all(&self, deadline: Deadline) -> Result<Reconciled, StepError> {
         let gate = &self.gate;
         let running = match running_page(gate, None).await {
             Ok(page) => page,
@@ -68,16 +75,23 @@ impl Reconciler {
             return Ok(Reconciled::default());
         }
         let mut done = Reconciled::default();
-        let records = read_records(gate).await?;
+        let Records {
+            readable: records,
+            left_alone,
+        } = read_records(gate).await?;
         // First, always: a task whose heartbeat is late is lost, whatever else is late.
         done.heartbeats = heartbeat_all(gate, &records).await;
-        measure(gate, &records);
+        measure(gate, &records, left_alone.len());
+        let today = self.today(&records, &mut done).await;
         let closed = self.closed(&records, &running.names, &mut done).await;
         let looks = looks(gate, &records, &closed);
         let mut works = Vec::new();
         for stored in records {
             let described = closed.get(&stored.value.execution);
             let look = looks.contains(&stored.value.execution);
+            if described.is_none() && holds_back(today.as_ref(), &stored.value) {
+                continue;
+            }
             works.push(async move {
                 let execution_arn = stored.value.execution_arn.clone();
                 (
@@ -110,6 +124,7 @@ impl Reconciler {
         if leftovers {
             done.retired += orphans::close_unreported(self, deadline).await?;
             sweep::resume(gate, deadline).await?;
+            budget::forget_old(gate).await?;
         }
         Ok(done)
     }
@@ -118,7 +133,17 @@ impl Reconciler {
     ///
     /// # Errors
     /// [`StepError`]; the hourly look at leftovers does what is left.
-    pub async fn closed_execution(
+    #[must_use = "a step does nothing until it is awaited"]
+    pub fn closed_execution<'a>(
+        &'a self,
+        deadline: Deadline,
+        execution_arn: &'a str,
+        name: &'a str,
+    ) -> BoxFuture<'a, Result<Reconciled, StepError>> {
+        Box::pin(self.close(deadline, execution_arn, name))
+    }
+
+    async fn close(
         &self,
         deadline: Deadline,
         execution_arn: &str,
@@ -189,6 +214,27 @@ impl Reconciler {
         closed
     }
 
+    /// What the spending cap leaves of today, if something asks for it; None if that cannot be told.
+    async fn today(&self, records: &[Stored<Record>], done: &mut Reconciled) -> Option<Today> {
+        let queued = records
+            .iter()
+            .any(|stored| stored.value.phase == Phase::Queued);
+        if !queued {
+            return Some(Today::default());
+        }
+        match Today::read(&self.gate, records).await {
+            Ok(today) => Some(today),
+            Err(error) => {
+                tracing::error!(
+                    error = chain(&error),
+                    "spending cap not known, nothing is started"
+                );
+                done.failed += 1;
+                None
+            }
+        }
+    }
+
     async fn record(
         &self,
         deadline: Deadline,
@@ -246,13 +292,22 @@ enum Worked {
     Retired,
 }
 
+/// Whether a record has to wait for the spending cap, or until it can be told. All others go on meanwhile.
+fn holds_back(today: Option<&Today>, record: &Record) -> bool {
+    record.phase == Phase::Queued && today.is_none_or(|today| today.holds_back(record))
+}
+
 /// Whether a multiple of `period_ms` lies within the last interval.
 fn crosses(now_ms: i64, interval_ms: i64, period_ms: i64) -> bool {
     now_ms.div_euclid(period_ms) != (now_ms - interval_ms).div_euclid(period_ms)
 }
 
 /// Levels that alarms watch; histograms, so that each is reported once and an idle tick reports nothing.
-fn measure(gate: &Gate, records: &[Stored<Record>]) {
+fn measure(gate: &Gate, records: &[Stored<Record>], left_alone: usize) {
+    #[allow(clippy::cast_precision_loss, reason = "a count of records")]
+    if left_alone > 0 {
+        metrics::histogram!("DocumentsLeftAlone").record(left_alone as f64);
+    }
     let started = records
         .iter()
         .filter(|stored| stored.value.phase == Phase::Running);

@@ -42,7 +42,7 @@ pub(crate) async fn retire(
     match close(&mut work, announcer, described).await {
         Ok(true) => work.delete().await,
         Ok(false) => {
-            work.finish(|record| record.attempts = record.attempts.saturating_sub(1))
+            work.finish(&mut |record| record.attempts = record.attempts.saturating_sub(1))
                 .await?;
             Ok(false)
         }
@@ -89,7 +89,10 @@ async fn close(
     report::write(work, Some(described)).await?;
     if report::is_operational(described) && !work.record().announced {
         announce(announcer, work.record(), described).await?;
-        work.write(|record| record.announced = true).await?;
+        if work.record().is_published() {
+            metrics::counter!("StopsTooLate").increment(1);
+        }
+        work.write(&mut |record| record.announced = true).await?;
     }
     Ok(true)
 }

@@ -1,5 +1,7 @@
 //! Settle: a completion message of Rekognition says which record to look at, and nothing else about it is believed.
 
+use futures::future::BoxFuture;
+
 use super::advance::{Progress, advance};
 use crate::clock::Deadline;
 use crate::errors::Disposition;
@@ -22,7 +24,16 @@ pub enum Settled {
 ///
 /// # Errors
 /// [`StepError`]: the Lambda service tries again, and the reconciler after that.
-pub async fn settle(gate: &Gate, deadline: Deadline, job_tag: &str) -> Result<Settled, StepError> {
+#[must_use = "a step does nothing until it is awaited"]
+pub fn settle<'a>(
+    gate: &'a Gate,
+    deadline: Deadline,
+    job_tag: &'a str,
+) -> BoxFuture<'a, Result<Settled, StepError>> {
+    Box::pin(settle_job(gate, deadline, job_tag))
+}
+
+async fn settle_job(gate: &Gate, deadline: Deadline, job_tag: &str) -> Result<Settled, StepError> {
     if !names::is_execution_name(job_tag) {
         return Ok(Settled::Unknown);
     }
@@ -51,7 +62,7 @@ pub async fn settle(gate: &Gate, deadline: Deadline, job_tag: &str) -> Result<Se
     // The worker has not recorded the job yet, or a holder is at work: leave a note that no other message will come.
     let noted = gate
         .ledger
-        .edit(stored, |record| {
+        .edit(stored, &mut |record| {
             if record.notified || !matches!(record.phase, Phase::Queued | Phase::Running) {
                 return Edit::Leave;
             }

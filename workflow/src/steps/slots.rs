@@ -2,7 +2,7 @@
 
 use crate::clock::Deadline;
 use crate::gate::{Gate, StepError, chain};
-use crate::ledger::{LedgerError, Record, Slot, SlotClaim, Swap};
+use crate::ledger::{Record, Slot, SlotClaim, Swap};
 use crate::names;
 
 /// Claims up to `count` of the free slots, for polls that this invocation makes.
@@ -47,8 +47,9 @@ pub(crate) async fn free_stale_slots(gate: &Gate) -> Result<usize, StepError> {
         let stored = match gate.ledger.get::<Slot>(&names::slot_key(number)).await {
             Ok(Some(stored)) => stored,
             Ok(None) => continue,
-            Err(error @ (LedgerError::Corrupt { .. } | LedgerError::Newer { .. })) => {
+            Err(error) if error.leaves_alone() => {
                 tracing::error!(error = chain(&error), "slot left alone");
+                metrics::histogram!("DocumentsLeftAlone").record(1.0);
                 continue;
             }
             Err(error) => return Err(error.into()),
@@ -62,10 +63,16 @@ pub(crate) async fn free_stale_slots(gate: &Gate) -> Result<usize, StepError> {
         };
         // The record is read after the slot: one that binds a slot names it before.
         if let Some(execution) = &stored.value.execution {
-            let record = gate
+            let record = match gate
                 .ledger
                 .get::<Record>(&names::record_key(execution))
-                .await?;
+                .await
+            {
+                Ok(record) => record,
+                // It may name the slot: whoever can read it gives the slot back.
+                Err(error) if error.leaves_alone() => continue,
+                Err(error) => return Err(error.into()),
+            };
             if record.is_some_and(|record| record.value.slot.as_ref() == Some(&claim)) {
                 continue;
             }

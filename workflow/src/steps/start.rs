@@ -1,12 +1,13 @@
-//! Phase `queued`: slot, pre-flight, bind, StartContentModeration.
+//! Phase `queued`: slot, pre-flight, the day's minutes, bind, StartContentModeration.
 
 use aws_sdk_rekognition::types::{NotificationChannel, S3Object, Video};
 
+use super::budget;
 use super::preflight::{self, Inspected, Inspection};
 use super::work::Work;
 use crate::errors::{CallError, Disposition, Operation, Rescan};
 use crate::gate::StepError;
-use crate::ledger::{Analysis, Outcome, Phase, free_numbers};
+use crate::ledger::{Analysis, Outcome, Phase, Unknown, free_numbers};
 use crate::names;
 use crate::report::AnalysisReason;
 
@@ -15,7 +16,7 @@ use crate::report::AnalysisReason;
 pub(crate) enum Started {
     /// The job runs.
     Running,
-    /// No slot, or the service is at a limit: no attempt, the record goes first next time.
+    /// No slot, no minutes left of the day, or the service is at a limit: no attempt, the record goes first next time.
     Waiting,
     /// The phase changed without a job: a verdict on the file, or another analysis.
     Advanced,
@@ -29,14 +30,14 @@ pub(crate) async fn start(work: &mut Work<'_>) -> Result<Started, StepError> {
         let Inspection { found, uploaded_ms } = preflight::inspect(work).await?;
         match found {
             Inspected::Acceptable(media) => {
-                work.write(|record| {
+                work.write(&mut |record| {
                     record.media = Some(media.clone());
                     record.times.uploaded_ms = uploaded_ms;
                 })
                 .await?;
             }
             Inspected::Unsupported(cause) => {
-                work.write(|record| record.times.uploaded_ms = uploaded_ms)
+                work.write(&mut |record| record.times.uploaded_ms = uploaded_ms)
                     .await?;
                 fix_unsupported(work, &cause).await?;
                 return Ok(Started::Advanced);
@@ -46,6 +47,10 @@ pub(crate) async fn start(work: &mut Work<'_>) -> Result<Started, StepError> {
     let Some(claim) = work.record().slot.clone() else {
         return Ok(Started::Waiting);
     };
+    if !budget::count(work, &claim).await? {
+        work.give_slot_back().await?;
+        return Ok(Started::Waiting);
+    }
     if !work
         .gate
         .ledger
@@ -53,7 +58,7 @@ pub(crate) async fn start(work: &mut Work<'_>) -> Result<Started, StepError> {
         .await?
     {
         // Taken for stale and given to another: nothing was started with it.
-        work.write(|record| record.slot = None).await?;
+        work.write(&mut |record| record.slot = None).await?;
         return Ok(Started::Waiting);
     }
     send(work).await
@@ -67,7 +72,9 @@ async fn claim(work: &mut Work<'_>) -> Result<bool, StepError> {
     let Some(claim) = gate.ledger.claim_slot(&mut free, stale_ms).await? else {
         return Ok(false);
     };
-    let named = work.write(|record| record.slot = Some(claim.clone())).await;
+    let named = work
+        .write(&mut |record| record.slot = Some(claim.clone()))
+        .await;
     if let Err(error @ StepError::LeaseLost { .. }) = named {
         gate.ledger.release_slot(&claim).await?;
         return Err(error);
@@ -113,7 +120,7 @@ async fn send(work: &mut Work<'_>) -> Result<Started, StepError> {
             // A definite refusal: no job was started, so the slot need not wait for one. Rekognition does not say what it
             // could not read: the next try looks itself, since the version may be gone by now.
             work.give_slot_back().await?;
-            work.write(|record| record.media = None).await?;
+            work.write(&mut |record| record.media = None).await?;
             Err(error.into())
         }
         // No definite answer: a job may be open, so the slot is kept until the same start, repeated, answers.
@@ -153,7 +160,7 @@ fn request(
 
 async fn running(work: &mut Work<'_>, job_id: String) -> Result<Started, StepError> {
     let now_ms = work.gate.now_ms();
-    work.write(|record| {
+    work.write(&mut |record| {
         record.phase = Phase::Running;
         record.attempts = 0;
         record.last_error = None;
@@ -163,6 +170,7 @@ async fn running(work: &mut Work<'_>, job_id: String) -> Result<Started, StepErr
         }
     })
     .await?;
+    metrics::counter!("VideoMinutes").increment(u64::from(budget::minutes(work.record())));
     tracing::info!(
         execution_arn = work.record().execution_arn,
         job_id,
@@ -175,7 +183,7 @@ async fn running(work: &mut Work<'_>, job_id: String) -> Result<Started, StepErr
 async fn fix_unsupported(work: &mut Work<'_>, cause: &str) -> Result<(), StepError> {
     work.give_slot_back().await?;
     let now_ms = work.gate.now_ms();
-    work.write(|record| record.judge(Outcome::Unsupported, cause.to_owned(), None, now_ms))
+    work.write(&mut |record| record.judge(Outcome::Unsupported, cause.to_owned(), None, now_ms))
         .await
 }
 
@@ -196,7 +204,7 @@ pub(crate) async fn rescan(
         );
         let outcome = Outcome::Failed(crate::contract::ErrorName::ModerationFailed);
         return work
-            .write(|record| record.judge(outcome, cause.clone(), None, now_ms))
+            .write(&mut |record| record.judge(outcome, cause.clone(), None, now_ms))
             .await;
     }
     let min_confidence_percent = work.gate.policy().await?.min_confidence_percent();
@@ -209,7 +217,8 @@ pub(crate) async fn rescan(
             min_confidence_percent,
         )
     };
-    work.write(|record| record.queue(analysis.clone())).await
+    work.write(&mut |record| record.queue(analysis.clone()))
+        .await
 }
 
 /// The first scan of a drive, with its parameters frozen as they are now.
@@ -226,9 +235,11 @@ pub(crate) fn frozen(
         min_confidence_percent,
         results_topic_arn: gate.config.results_topic_arn.clone(),
         results_role_arn: gate.config.results_role_arn.clone(),
+        counted: None,
         job_id: None,
         started_ms: None,
         ended_ms: None,
         status_message: None,
+        unknown: Unknown::new(),
     }
 }

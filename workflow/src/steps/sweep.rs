@@ -1,18 +1,16 @@
 //! Sweep: walks the raw bucket and starts an execution for every version that has none: lost upload events come back, and
 //! asked for explicitly it is the backfill of an existing bucket.
 
-use std::collections::BTreeMap;
-
 use aws_sdk_s3::types::EncodingType;
+use futures::future::BoxFuture;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
 use super::ingest::{Ingest, Ingested};
 use crate::clock::Deadline;
 use crate::errors::{CallError, Operation};
 use crate::event::{ExecutionInput, SweepCommand, decode_key};
 use crate::gate::{Gate, StepError};
-use crate::ledger::{Document, Stored, Swap};
+use crate::ledger::{Document, Stored, Swap, Unknown};
 use crate::names;
 
 /// Where an unfinished sweep is noted, so that the next tick of the leftovers goes on with it.
@@ -44,17 +42,16 @@ pub struct Cursor {
     pub version_id_marker: Option<String>,
     /// Fields that a newer version of this schema added: kept as they are.
     #[serde(flatten)]
-    pub unknown: BTreeMap<String, Value>,
+    pub unknown: Unknown,
 }
 
 impl Document for Cursor {
-    const SCHEMA_VERSION: u32 = 1;
-
     fn schema_version(&self) -> u32 {
         self.schema_version
     }
 
-    fn stamp(&mut self, nonce: String) {
+    fn stamp(&mut self, schema_version: u32, nonce: String) {
+        self.schema_version = schema_version;
         self.revision += 1;
         self.nonce = nonce;
     }
@@ -79,7 +76,16 @@ pub struct Swept {
 ///
 /// # Errors
 /// [`StepError`]; the cursor stays where it was, so the next sweep begins there.
-pub async fn begin(
+#[must_use = "a step does nothing until it is awaited"]
+pub fn begin<'a>(
+    gate: &'a Gate,
+    deadline: Deadline,
+    command: &'a SweepCommand,
+) -> BoxFuture<'a, Result<Swept, StepError>> {
+    Box::pin(begin_over(gate, deadline, command))
+}
+
+async fn begin_over(
     gate: &Gate,
     deadline: Deadline,
     command: &SweepCommand,
@@ -88,7 +94,7 @@ pub async fn begin(
         .window_days
         .map_or(gate.config.sweep_window_ms, |days| i64::from(days) * DAY_MS);
     let cursor = Cursor {
-        schema_version: Cursor::SCHEMA_VERSION,
+        schema_version: 0,
         revision: 0,
         nonce: String::new(),
         not_before_ms: if command.backfill {
@@ -99,7 +105,7 @@ pub async fn begin(
         prefix: command.prefix.clone().unwrap_or_default(),
         key_marker: command.key_marker.clone(),
         version_id_marker: command.version_id_marker.clone(),
-        unknown: BTreeMap::new(),
+        unknown: Unknown::new(),
     };
     let stored = match gate.ledger.get::<Cursor>(CURSOR_KEY).await? {
         Some(stored) => {

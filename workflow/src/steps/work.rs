@@ -3,7 +3,7 @@
 use crate::clock::Deadline;
 use crate::errors::Disposition;
 use crate::gate::{Gate, StepError, chain};
-use crate::ledger::{Edit, LastError, LeaseTerm, Record, Stored};
+use crate::ledger::{Edit, LastError, LeaseTerm, LedgerError, Record, Stored, Unknown};
 use crate::scan::Scan;
 
 /// A record, and the right to start, publish and send for it until the lease runs out.
@@ -31,7 +31,7 @@ impl<'a> Work<'a> {
         let mut taken = false;
         let stored = gate
             .ledger
-            .edit(stored, |record| {
+            .edit(stored, &mut |record| {
                 taken = !record.is_leased(gate.now_ms());
                 if !taken {
                     return Edit::Leave;
@@ -39,6 +39,7 @@ impl<'a> Work<'a> {
                 record.lease = Some(LeaseTerm {
                     holder: holder.clone(),
                     until_ms,
+                    unknown: Unknown::new(),
                 });
                 record.attempts += 1;
                 record.lease_count += 1;
@@ -86,13 +87,13 @@ impl<'a> Work<'a> {
     /// Changes the record, as long as the lease is one's own.
     pub(crate) async fn write(
         &mut self,
-        mut edit: impl FnMut(&mut Record),
+        edit: &mut (dyn FnMut(&mut Record) + Send),
     ) -> Result<(), StepError> {
         let mut lost = false;
         let stored = self
             .gate
             .ledger
-            .edit(self.stored.clone(), |record| {
+            .edit(self.stored.clone(), &mut |record| {
                 lost = record
                     .lease
                     .as_ref()
@@ -146,16 +147,16 @@ impl<'a> Work<'a> {
         let Some(claim) = self.record().slot.clone() else {
             return Ok(());
         };
-        self.write(|record| record.slot = None).await?;
+        self.write(&mut |record| record.slot = None).await?;
         Ok(self.gate.ledger.release_slot(&claim).await?)
     }
 
     /// Changes the record and gives the lease back with it.
     pub(crate) async fn finish(
         mut self,
-        mut edit: impl FnMut(&mut Record),
+        edit: &mut (dyn FnMut(&mut Record) + Send),
     ) -> Result<(), StepError> {
-        self.write(|record| {
+        self.write(&mut |record| {
             record.lease = None;
             edit(record);
         })
@@ -163,16 +164,22 @@ impl<'a> Work<'a> {
     }
 
     /// Gives the lease back after an error, which the record keeps. What was throttled was no attempt, nor is what waits for the
-    /// operator to mend the policy.
+    /// operator: to mend the policy, or to finish the deployment of a release whose documents this one cannot read.
     pub(crate) async fn fail(self, error: &StepError) -> Result<(), StepError> {
         let disposition = error.call().map(|call| call.disposition);
         let last_error = LastError {
             message: chain(error),
             denied: disposition == Some(Disposition::Denied),
+            unknown: Unknown::new(),
         };
         let waits = disposition == Some(Disposition::Throttled)
-            || matches!(error, StepError::Policy(_) | StepError::PolicyMissing);
-        self.finish(|record| {
+            || matches!(
+                error,
+                StepError::Policy(_)
+                    | StepError::PolicyMissing
+                    | StepError::Ledger(LedgerError::Newer { .. })
+            );
+        self.finish(&mut |record| {
             if waits {
                 record.attempts = record.attempts.saturating_sub(1);
             }
@@ -184,7 +191,7 @@ impl<'a> Work<'a> {
     /// Deletes the record: nothing is left to do for its execution. False if it changed meanwhile.
     pub(crate) async fn delete(mut self) -> Result<bool, StepError> {
         if self.copy_answered {
-            self.write(|_| ()).await?;
+            self.write(&mut |_| ()).await?;
         }
         let swap = self
             .gate

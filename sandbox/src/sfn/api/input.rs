@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value};
 
+use crate::params;
 use crate::wire::ApiError;
 
 /// The members of a request that are not read yet. Every operation ends its reading with [`Input::finish`].
@@ -12,14 +13,9 @@ pub(super) struct Input {
 
 impl Input {
     pub(super) fn parse(operation: &str, body: &[u8]) -> Result<Self, ApiError> {
-        let members = match body {
-            [] => Map::new(),
-            body => serde_json::from_slice(body)
-                .map_err(|error| ApiError::client("SerializationException", error.to_string()))?,
-        };
         Ok(Self {
             operation: operation.to_owned(),
-            members,
+            members: params::parse(operation, body)?,
         })
     }
 

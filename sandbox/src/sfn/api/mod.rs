@@ -15,7 +15,8 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use super::Core;
-use crate::wire::{ApiError, Request, Response, collect, json_response};
+use crate::params::json_operation;
+use crate::wire::{ApiError, Request, Response, json_response};
 use input::Input;
 
 pub(super) use activities::create as create_activity;
@@ -28,20 +29,7 @@ pub(super) async fn handle(core: &Arc<Core>, request: Request) -> Response {
 }
 
 async fn answer(core: &Arc<Core>, request: Request) -> Result<Value, ApiError> {
-    let target = request.headers().get("x-amz-target");
-    let target = target.and_then(|value| value.to_str().ok());
-    let operation = target
-        .and_then(|target| target.strip_prefix("AWSStepFunctions."))
-        .map(str::to_owned)
-        .ok_or_else(|| {
-            ApiError::client(
-                "UnknownOperationException",
-                "X-Amz-Target names no operation",
-            )
-        })?;
-    let body = collect(request.into_body())
-        .await
-        .map_err(|error| ApiError::client("SerializationException", error.to_string()))?;
+    let (operation, body) = json_operation("AWSStepFunctions", request).await?;
     let input = Input::parse(&operation, &body)?;
     match operation.as_str() {
         "GetActivityTask" => activities::get_task(core, input).await,

@@ -29,7 +29,7 @@ impl Driver {
             heartbeat_s: limits_s.heartbeat,
         })?;
         self.record(Detail::PublishStarted)?;
-        let result = publish::publish(&self.core, &parsed);
+        let result = publish::publish(&self.core, &self.revision.role_arn, &parsed);
         self.record(match &result {
             Ok(output) => Detail::PublishSucceeded {
                 output: output.to_string().into(),

@@ -77,7 +77,7 @@ async fn a_failure_that_nothing_catches_fails_the_execution_with_its_error_and_c
     assert_eq!(history[4]["activityFailedEventDetails"], reason);
     assert_eq!(history[5]["type"], "ExecutionFailed");
     assert_eq!(history[5]["executionFailedEventDetails"], reason);
-    assert_eq!(bench.describe(&arn).await["status"], "FAILED");
+    assert_eq!(bench.status(&arn).await, "FAILED");
 }
 
 /// LocalStack's snapshot of test_activity_task_on_deleted: no ActivityScheduled, and no catcher helps.

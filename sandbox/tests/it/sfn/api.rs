@@ -133,7 +133,7 @@ async fn a_deleted_machine_goes_with_its_last_execution() {
     let start = bench.client.start_execution().state_machine_arn(&machine);
     assert_eq!(error(start.clone().send().await).0, "StateMachineDeleting");
     wait_s(11).await;
-    assert_eq!(bench.describe(&arn).await["status"], "ABORTED");
+    assert_eq!(bench.status(&arn).await, "ABORTED");
     assert_eq!(error(start.send().await).0, "StateMachineDoesNotExist");
     // Deleting what does not exist succeeds (LocalStack, test_delete_nonexistent_sm).
     delete.send().await.unwrap();

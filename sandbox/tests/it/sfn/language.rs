@@ -55,7 +55,7 @@ async fn a_retrier_with_no_attempts_shields_its_errors() {
     let arn = bench.start(&bench.task_machine(fields), json!({})).await;
     let (token, _) = bench.poll().await;
     bench.fail(&token, "ContentRejected", "").await;
-    assert_eq!(bench.describe(&arn).await["status"], "FAILED");
+    assert_eq!(bench.status(&arn).await, "FAILED");
 }
 
 /// A catcher's default ResultPath replaces the input; another keeps it (Developer Guide, "Fallback states").

@@ -48,7 +48,7 @@ async fn a_failed_task_runs_again_with_the_same_input_and_a_new_token() {
         .await;
     bench.succeed(&second, json!("done")).await;
     settle().await;
-    assert_eq!(bench.describe(&arn).await["status"], "SUCCEEDED");
+    assert_eq!(bench.status(&arn).await, "SUCCEEDED");
     // "Schedules and starts the Task state again": no First, and no TaskStateEntered.
     assert_eq!(
         bench.event_types(&arn).await[7..],
@@ -76,15 +76,15 @@ async fn timed_out_executions_run_again_with_the_whole_time() {
         "Work": {"Type": "Task", "Resource": bench.activity_arn, "End": true}}}));
     let arn = bench.start(&machine, json!({})).await;
     wait_s(101).await;
-    assert_eq!(bench.describe(&arn).await["status"], "TIMED_OUT");
+    assert_eq!(bench.status(&arn).await, "TIMED_OUT");
     redrive(&bench, &arn).await;
     wait_s(99).await;
     // "The state machine level timeout, if defined, is reset to 0."
-    assert_eq!(bench.describe(&arn).await["status"], "RUNNING");
+    assert_eq!(bench.status(&arn).await, "RUNNING");
     let (token, _) = bench.poll().await;
     bench.succeed(&token, json!(1)).await;
     settle().await;
-    assert_eq!(bench.describe(&arn).await["status"], "SUCCEEDED");
+    assert_eq!(bench.status(&arn).await, "SUCCEEDED");
 }
 
 #[tokio::test(start_paused = true)]
@@ -104,7 +104,7 @@ async fn stopped_executions_run_again() {
     assert_ne!(first, second);
     bench.succeed(&second, json!(1)).await;
     settle().await;
-    assert_eq!(bench.describe(&arn).await["status"], "SUCCEEDED");
+    assert_eq!(bench.status(&arn).await, "SUCCEEDED");
 }
 
 /// "Reenters the Fail state and fails again" (Developer Guide, "Redrive behavior of individual states").
@@ -144,7 +144,7 @@ async fn retriers_start_over() {
             let (token, _) = bench.poll().await;
             bench.fail(&token, "Oops", "").await;
         }
-        assert_eq!(bench.describe(&arn).await["status"], "FAILED");
+        assert_eq!(bench.status(&arn).await, "FAILED");
         redrive(&bench, &arn).await;
     }
 }

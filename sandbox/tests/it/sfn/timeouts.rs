@@ -18,11 +18,11 @@ async fn time_without_a_poller_does_not_count() {
     let limits = json!({"TimeoutSeconds": 5, "HeartbeatSeconds": 2});
     let arn = bench.start(&bench.task_machine(limits), json!({})).await;
     wait_s(86_400 * 30).await;
-    assert_eq!(bench.describe(&arn).await["status"], "RUNNING");
+    assert_eq!(bench.status(&arn).await, "RUNNING");
     let (token, _) = bench.poll().await;
     bench.succeed(&token, json!(1)).await;
     settle().await;
-    assert_eq!(bench.describe(&arn).await["status"], "SUCCEEDED");
+    assert_eq!(bench.status(&arn).await, "SUCCEEDED");
 }
 
 /// A task's timeout ends in status FAILED with error States.Timeout and without a cause; only the machine's gives
@@ -35,7 +35,7 @@ async fn a_task_that_times_out_fails_the_execution_without_a_cause() {
     wait_s(4).await;
     let (token, _) = bench.poll().await;
     wait_s(4).await;
-    assert_eq!(bench.describe(&arn).await["status"], "RUNNING");
+    assert_eq!(bench.status(&arn).await, "RUNNING");
     wait_s(2).await;
     let history = bench.history(&arn).await;
     assert_eq!(history[4]["type"], "ActivityTimedOut");
@@ -71,7 +71,7 @@ async fn heartbeats_reset_only_the_heartbeat_clock() {
         let beat = bench.client.send_task_heartbeat().task_token(&token);
         beat.send().await.unwrap();
     }
-    assert_eq!(bench.describe(&arn).await["status"], "RUNNING");
+    assert_eq!(bench.status(&arn).await, "RUNNING");
     wait_s(9).await;
     bench
         .client
@@ -152,9 +152,9 @@ async fn limits_may_come_from_the_input() {
         .await
         .unwrap();
     wait_s(19).await;
-    assert_eq!(bench.describe(&arn).await["status"], "RUNNING");
+    assert_eq!(bench.status(&arn).await, "RUNNING");
     wait_s(2).await;
-    assert_eq!(bench.describe(&arn).await["status"], "FAILED");
+    assert_eq!(bench.status(&arn).await, "FAILED");
 }
 
 /// Durations that Step Functions owns are divided by the speed: polls, limits and retry delays; stamps stay wall time.

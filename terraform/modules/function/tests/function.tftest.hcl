@@ -34,7 +34,6 @@ variables {
   timeout_s          = 300
   max_retries        = 0
   max_event_age_s    = 60
-  log_level          = "INFO"
   log_retention_days = 30
   tracing_mode       = "PassThrough"
 }
@@ -238,9 +237,8 @@ run "refuses_what_lambda_does_not_take" {
     timeout_s       = 901
     max_retries     = 3
     max_event_age_s = 59
-    log_level       = "WARN"
     tracing_mode    = "On"
   }
 
-  expect_failures = [var.name, var.timeout_s, var.max_retries, var.max_event_age_s, var.log_level, var.tracing_mode]
+  expect_failures = [var.name, var.timeout_s, var.max_retries, var.max_event_age_s, var.tracing_mode]
 }

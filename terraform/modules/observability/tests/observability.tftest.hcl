@@ -48,9 +48,9 @@ run "everything_that_fails_silently_has_an_alarm" {
 
   assert {
     condition = toset(output.alarm_names) == toset(concat(
+      [for alarm in keys(jsondecode(file("alarms.json")).alarms) : "gate-${alarm}"],
       [for alarm in [
-        "oldest-job", "task-timed-out", "queue-wait", "executions-failed", "executions-timed-out", "executions-aborted", "notifications-lost",
-        "sweep-not-invoked", "spending-cap", "dead-letters-ingest-failures", "dead-letters-callback-failures", "dead-letters-undelivered-results",
+        "task-timed-out", "queue-wait", "executions-timed-out", "executions-aborted", "sweep-not-invoked", "dead-letters-ingest-failures", "dead-letters-callback-failures", "dead-letters-undelivered-results",
         "not-invoked-activity-worker", "not-invoked-reconciler", "events-lost-ingest-trigger", "events-lost-moderation-callback",
         "messages-lost-raw-uploads", "messages-lost-moderation-results",
       ] : "gate-${alarm}"],
@@ -60,20 +60,21 @@ run "everything_that_fails_silently_has_an_alarm" {
   }
 }
 
-# Namespace, names and dimensions are those of workflow/src/function.rs and of where each is counted.
-run "alarms_watch_the_metrics_that_the_functions_write" {
+run "alarms_watch_the_metrics_that_the_sandbox_trips_them_by" {
   command = plan
 
   assert {
-    condition = { for key in ["oldest-job", "executions-failed", "notifications-lost", "spending-cap"] : key => [
-      aws_cloudwatch_metric_alarm.this[key].namespace, aws_cloudwatch_metric_alarm.this[key].metric_name, aws_cloudwatch_metric_alarm.this[key].dimensions["Function"]
-      ] } == {
-      oldest-job         = ["Reelgate", "OldestJobAge", "gate-reconciler"]
-      executions-failed  = ["Reelgate", "FailedExecutions", "gate-reconciler"]
-      notifications-lost = ["Reelgate", "RecoveredNotifications", "gate-reconciler"]
-      spending-cap       = ["Reelgate", "CapReached", "gate-activity-worker"]
-    }
-    error_message = "An alarm watches a metric that nothing writes."
+    condition = alltrue([for key, it in jsondecode(file("alarms.json")).alarms : (
+      aws_cloudwatch_metric_alarm.this[key].namespace == "Reelgate"
+      && aws_cloudwatch_metric_alarm.this[key].metric_name == it.metric
+      && aws_cloudwatch_metric_alarm.this[key].dimensions == tomap(merge(it.dimensions, { Function = "gate-${it.function}" }))
+      && aws_cloudwatch_metric_alarm.this[key].statistic == it.stat
+      && aws_cloudwatch_metric_alarm.this[key].period == it.period_s
+      && aws_cloudwatch_metric_alarm.this[key].evaluation_periods == it.in_a_row
+      && aws_cloudwatch_metric_alarm.this[key].threshold == it.threshold
+      && aws_cloudwatch_metric_alarm.this[key].comparison_operator == "GreaterThanOrEqualToThreshold"
+    )])
+    error_message = "An alarm differs from alarms.json, by which the sandbox's tests trip it."
   }
 
   assert {

@@ -146,7 +146,7 @@ run "what_the_operator_asks_for_is_forgotten" {
   command = plan
 
   variables {
-    retention_days = { rejected_raw = 30, raw = 60, replaced_approved = 10, reports = 400, access_logs = 5 }
+    retention_days = { rejected_raw = 30, approved_raw = 20, raw = 60, replaced_approved = 10, reports = 400, access_logs = 5 }
   }
 
   assert {
@@ -159,6 +159,7 @@ run "what_the_operator_asks_for_is_forgotten" {
       } if !contains(["incomplete-uploads", "delete-markers"], rule.id)
       } }) == jsonencode({
       raw = {
+        approved = { prefix = null, tag = "approved", current = 20, noncurrent = 20 }
         rejected = { prefix = null, tag = "rejected", current = 30, noncurrent = 30 }
         uploads  = { prefix = "", tag = null, current = 60, noncurrent = 60 }
       }

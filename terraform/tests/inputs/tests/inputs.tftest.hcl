@@ -79,7 +79,6 @@ run "refuses_what_is_not_whole_or_not_offered" {
     max_attempts            = 1.5
     heartbeat_s             = 300.5
     log_retention_days      = 31
-    log_level               = "WARN"
     state_machine_log_level = "OFF"
     reserved_concurrency    = { worker = 1 }
     retention_days          = { access_logs = 1.5 }
@@ -92,7 +91,6 @@ run "refuses_what_is_not_whole_or_not_offered" {
     var.max_attempts,
     var.heartbeat_s,
     var.log_retention_days,
-    var.log_level,
     var.state_machine_log_level,
     var.reserved_concurrency,
     var.retention_days,
@@ -297,7 +295,7 @@ run "takes_the_least_of_everything" {
     oldest_job_alarm_hours  = 1
     queue_wait_alarm_hours  = 1
     log_retention_days      = 1
-    retention_days          = { rejected_raw = 1, raw = 15, replaced_approved = 1, reports = 90, access_logs = 1 }
+    retention_days          = { rejected_raw = 1, approved_raw = 1, raw = 15, replaced_approved = 1, reports = 90, access_logs = 1 }
     reserved_concurrency    = { reconciler = 1 }
   }
 }

@@ -1,0 +1,6 @@
+//! The `activity-worker` function without mimalloc.
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), lambda_runtime::Error> {
+    activity_worker::run().await
+}
