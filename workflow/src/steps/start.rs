@@ -117,8 +117,10 @@ async fn send(work: &mut Work<'_>) -> Result<Started, StepError> {
             Ok(Started::Advanced)
         }
         Disposition::Denied => {
-            // A definite refusal: no job was started, so the slot need not wait for one.
+            // A definite refusal: no job was started, so the slot need not wait for one. Rekognition does not say what it
+            // could not read: the next try looks itself, since the version may be gone by now.
             work.give_slot_back().await?;
+            work.write(&mut |record| record.media = None).await?;
             Err(error.into())
         }
         // No definite answer: a job may be open, so the slot is kept until the same start, repeated, answers.
