@@ -283,6 +283,48 @@ async fn at_the_accounts_limit_tasks_wait_and_nothing_fails() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_refusal_after_a_start_without_an_answer_does_not_free_the_slot_of_its_job() {
+    let config = AwsConfig {
+        rekognition: rekognition::Config {
+            job_duration: Some(Duration::from_mins(10)),
+            ..rekognition::Config::default()
+        },
+        ..AwsConfig::default()
+    };
+    let options = StackOptions {
+        max_jobs: 1,
+        ..StackOptions::default()
+    };
+    let world = World::with(&config, options).await;
+    // The first start is done, but its answer is an error; whoever asks again, the SDK or the next tick, is throttled.
+    let mut starts = 0;
+    world.steps.faults().set(move |_, call: &Call| {
+        (call.operation == "StartContentModeration").then(|| {
+            starts += 1;
+            match starts {
+                1 => Fault::AnswerLost(Refusal::Internal),
+                _ => Fault::Refused(Refusal::Throttled),
+            }
+        })
+    });
+    let stopped = world.upload("stopped.mp4", sample(CLEAN), None).await;
+    world.job_open().await;
+    world.pass(150).await;
+    let stop = world.sfn.stop_execution();
+    stop.execution_arn(&stopped.execution_arn)
+        .send()
+        .await
+        .unwrap();
+    let clip = world.upload("clip.mp4", sample(CLEAN), None).await;
+    world.pass(120).await;
+    world.steps.faults().set(|_, _| None);
+    assert_eq!(world.ended(&clip).await.status, ExecutionStatus::Succeeded);
+    let (_, peak) = world.aws.rekognition.open_jobs();
+    assert_eq!(peak, 1, "the stopped video's job was still open");
+    world.quiet().await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_poison_video_fails_with_a_named_error_and_blocks_nobody() {
     let options = StackOptions {
         max_jobs: 1,
