@@ -45,6 +45,11 @@ clients:
 crashes:
     REELGATE_CRASH_STEP=1 cargo test --release --locked -p sandbox --test it crashes::
 
+# Simulated histories from seeds, with faults: what must hold is checked, and a seed that fails is named.
+[group('check')]
+sim *arguments:
+    cargo run --release --locked -p sandbox -- sim {{ arguments }}
+
 # Terraform: fmt, validate, test, tflint, checkov.
 [group('check')]
 tf-check:

@@ -49,9 +49,12 @@ pub enum Entry<'a> {
     },
 }
 
+/// Is told of every entry.
+type Reader = dyn Fn(&Entry<'_>) + Send + Sync;
+
 /// Where the services write it; by default nowhere.
 #[derive(Clone, Default)]
-pub struct Journal(Option<Arc<dyn Fn(&Entry<'_>) + Send + Sync>>);
+pub struct Journal(Option<Arc<Reader>>);
 
 impl Journal {
     /// A journal that tells `reader` of everything at once. It must not call the services.

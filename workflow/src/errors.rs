@@ -204,14 +204,16 @@ pub fn disposition(operation: Operation, code: Option<&str>, status: Option<u16>
             NewAnalysis(Rescan::ResultsExpired)
         }
         (Operation::GetContentModeration, "InvalidPaginationTokenException") => RestartPages,
-        // A multipart upload that a lifecycle rule or a twin ended.
+        // An upload that is not there may have been completed by a try whose answer was lost, or ended by a lifecycle rule: it
+        // says nothing of the source, and the copy is made again.
         (
-            Operation::ApprovedUploadPartCopy
-            | Operation::ApprovedCompleteMultipart
-            | Operation::ApprovedAbortMultipart,
+            Operation::ApprovedUploadPartCopy | Operation::ApprovedCompleteMultipart,
             "NoSuchUpload",
-        )
+        ) => Unknown,
+        (Operation::ApprovedAbortMultipart, "NoSuchUpload")
         | (Operation::DescribeExecution, "ExecutionDoesNotExist") => Absent,
+        // The stack's bucket, not the object, is missing.
+        (_, "NoSuchBucket") => Unknown,
         (_, "PreconditionFailed" | "ConditionalRequestConflict") => Conflict,
         (_, "NoSuchKey" | "NoSuchVersion" | "NotFound") => Absent,
         (_, code) if is_throttling(code) => Throttled,
@@ -315,6 +317,26 @@ mod tests {
         assert_eq!(
             disposition(Operation::ApprovedCopy, Some("InternalError"), Some(200)),
             Disposition::Unknown
+        );
+    }
+
+    #[test]
+    fn an_upload_or_a_bucket_that_is_missing_says_nothing_of_the_source() {
+        for operation in [
+            Operation::ApprovedUploadPartCopy,
+            Operation::ApprovedCompleteMultipart,
+        ] {
+            check(operation, "NoSuchUpload", Disposition::Unknown);
+        }
+        check(
+            Operation::ApprovedAbortMultipart,
+            "NoSuchUpload",
+            Disposition::Absent,
+        );
+        check(
+            Operation::ApprovedCopy,
+            "NoSuchBucket",
+            Disposition::Unknown,
         );
     }
 

@@ -118,6 +118,10 @@ pub(super) struct Sim {
     /// Writes the whole history of each seed to <seed>.history in a folder.
     #[arg(long, value_name = "DIR")]
     pub(super) history: Option<PathBuf>,
+
+    /// Draws backlog, open jobs and settled videos of each seed over its time: <seed>.svg in a folder.
+    #[arg(long, value_name = "DIR")]
+    pub(super) plot: Option<PathBuf>,
 }
 
 /// Options of every command.

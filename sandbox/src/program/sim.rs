@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::io::Write as _;
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc;
 use std::time::Duration;
@@ -92,9 +93,7 @@ pub(super) fn sim(arguments: &Sim, first_seed: u64) -> anyhow::Result<bool> {
             total.add(&outcome);
             progress.inc(1);
             progress.set_message(rates(&total, began.elapsed()));
-            if let Some(folder) = &arguments.history {
-                write_history(folder, &outcome)?;
-            }
+            write_files(arguments, &outcome)?;
             if !outcome.broken.is_empty() {
                 stop.store(true, Ordering::Relaxed);
                 failed.get_or_insert(outcome);
@@ -113,11 +112,24 @@ pub(super) fn sim(arguments: &Sim, first_seed: u64) -> anyhow::Result<bool> {
     Ok(failed.is_none())
 }
 
-fn write_history(folder: &std::path::Path, outcome: &Outcome) -> anyhow::Result<()> {
+fn write_files(arguments: &Sim, outcome: &Outcome) -> anyhow::Result<()> {
+    let seed = outcome.options.seed;
+    if let Some(folder) = &arguments.history {
+        let text: String = outcome.history.lines().collect();
+        write_file(folder, &format!("{seed}.history"), &text)?;
+    }
+    if let Some(folder) = &arguments.plot {
+        let title = format!("seed {seed}, {} videos", outcome.options.videos);
+        let svg = sim::svg(&title, &outcome.samples);
+        write_file(folder, &format!("{seed}.svg"), &svg)?;
+    }
+    Ok(())
+}
+
+fn write_file(folder: &Path, name: &str, text: &str) -> anyhow::Result<()> {
     std::fs::create_dir_all(folder)
         .with_context(|| format!("{} cannot be made", folder.display()))?;
-    let path = folder.join(format!("{}.history", outcome.options.seed));
-    let text: String = outcome.history.lines().collect();
+    let path = folder.join(name);
     std::fs::write(&path, text).with_context(|| format!("{} cannot be written", path.display()))
 }
 

@@ -25,6 +25,9 @@ const SLOW_MAX: Duration = Duration::from_mins(2);
 /// How often most calls fail while their service is in a storm.
 const STORM_FAILURES: f64 = 0.8;
 
+/// When an invocation is killed that is killed at some moment: most are over after some hundred milliseconds.
+const KILLED_MAX: Duration = Duration::from_secs(2);
+
 /// How long a cold environment takes to start at most.
 const COLD_START_MAX: Duration = Duration::from_secs(3);
 
@@ -196,7 +199,12 @@ impl faults::Plan for Chaos {
                 beginning.clock_skew_ms = self.rng.random_range(-max..=max);
             }
             if self.happens(faults.killed) {
-                beginning.killed_after = Some(self.up_to(Duration::from_mins(1)));
+                let after = self.up_to(KILLED_MAX);
+                beginning.killed_after = Some(after);
+                self.stage.fault(
+                    "invocation killed at some moment",
+                    format_args!("#{invocation} is killed after {} ms", after.as_millis()),
+                );
             }
         }
         let name = function.name();
@@ -246,9 +254,5 @@ impl faults::Plan for Chaos {
         let name = function.name();
         self.stage
             .note(format_args!("{name} #{invocation} ends: {how}"));
-        if how == "Runtime.ExitError" {
-            let mut inner = self.stage.lock();
-            *inner.faults.entry("killed".to_owned()).or_default() += 1;
-        }
     }
 }

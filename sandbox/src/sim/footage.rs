@@ -105,7 +105,7 @@ impl File {
     /// Its first bytes; all others are zeros.
     #[must_use]
     pub fn head(&self) -> Bytes {
-        let track = |codec: &[u8; 4]| track(codec, self.duration_ms);
+        let track = |codec: [u8; 4]| track(codec, self.duration_ms);
         let tracks = match self.footage {
             Footage::Empty | Footage::Folder => return Bytes::new(),
             Footage::Archive => {
@@ -115,20 +115,20 @@ impl File {
             }
             // An index that is cut short: what it would say is anybody's guess.
             Footage::Broken => {
-                let cut = part(b"moov", &[]);
-                return [ftyp(), part(b"free", &self.mark.to_be_bytes()), cut]
+                let cut = part(*b"moov", &[]);
+                return [ftyp(), part(*b"free", &self.mark.to_be_bytes()), cut]
                     .concat()
                     .into();
             }
-            Footage::Hevc => track(b"hvc1"),
-            Footage::TwoTracks => [track(b"avc1"), track(b"avc1")].concat(),
-            _ => track(b"avc1"),
+            Footage::Hevc => track(*b"hvc1"),
+            Footage::TwoTracks => [track(*b"avc1"), track(*b"avc1")].concat(),
+            _ => track(*b"avc1"),
         };
-        let index = [clock(b"mvhd", self.duration_ms), tracks].concat();
+        let index = [clock(*b"mvhd", self.duration_ms), tracks].concat();
         let mut head = [
             ftyp(),
-            part(b"free", &self.mark.to_be_bytes()),
-            part(b"moov", &index),
+            part(*b"free", &self.mark.to_be_bytes()),
+            part(*b"moov", &index),
         ]
         .concat();
         // The pictures: a box with a 64-bit size that reaches to the end of the file.
@@ -156,17 +156,17 @@ impl File {
 }
 
 /// A box (ISO/IEC 14496-12) with a 32-bit size.
-fn part(kind: &[u8; 4], body: &[u8]) -> Vec<u8> {
+fn part(kind: [u8; 4], body: &[u8]) -> Vec<u8> {
     let size = u32::try_from(body.len() + 8).unwrap_or(u32::MAX);
     [&size.to_be_bytes(), kind.as_slice(), body].concat()
 }
 
 fn ftyp() -> Vec<u8> {
-    part(b"ftyp", b"isom\0\0\x02\0isomavc1")
+    part(*b"ftyp", b"isom\0\0\x02\0isomavc1")
 }
 
 /// `mvhd` or `mdhd`, version 1, in milliseconds.
-fn clock(kind: &[u8; 4], duration_ms: u64) -> Vec<u8> {
+fn clock(kind: [u8; 4], duration_ms: u64) -> Vec<u8> {
     let mut body = vec![0; 20];
     body[0] = 1;
     body.extend_from_slice(&1000_u32.to_be_bytes());
@@ -175,28 +175,28 @@ fn clock(kind: &[u8; 4], duration_ms: u64) -> Vec<u8> {
     part(kind, &body)
 }
 
-fn track(codec: &[u8; 4], duration_ms: u64) -> Vec<u8> {
+fn track(codec: [u8; 4], duration_ms: u64) -> Vec<u8> {
     let mut entry = vec![0, 0, 0, 0, 0, 0, 0, 1];
     entry.extend_from_slice(&[0; 16]);
     entry.extend_from_slice(&[1, 64, 0, 240]);
     entry.extend_from_slice(&[0; 50]);
     let stsd = [&[0, 0, 0, 0, 0, 0, 0, 1], part(codec, &entry).as_slice()].concat();
-    let url = part(b"url ", &[0, 0, 0, 1]);
+    let url = part(*b"url ", &[0, 0, 0, 1]);
     let dref = [&[0, 0, 0, 0, 0, 0, 0, 1], url.as_slice()].concat();
     let minf = [
-        part(b"dinf", &part(b"dref", &dref)),
-        part(b"stbl", &part(b"stsd", &stsd)),
+        part(*b"dinf", &part(*b"dref", &dref)),
+        part(*b"stbl", &part(*b"stsd", &stsd)),
     ]
     .concat();
     let hdlr = [&[0; 8], b"vide".as_slice(), &[0; 13]].concat();
     let mdia = [
-        clock(b"mdhd", duration_ms),
-        part(b"hdlr", &hdlr),
-        part(b"minf", &minf),
+        clock(*b"mdhd", duration_ms),
+        part(*b"hdlr", &hdlr),
+        part(*b"minf", &minf),
     ]
     .concat();
-    let trak = [part(b"tkhd", &[0; 84]), part(b"mdia", &mdia)].concat();
-    part(b"trak", &trak)
+    let trak = [part(*b"tkhd", &[0; 84]), part(*b"mdia", &mdia)].concat();
+    part(*b"trak", &trak)
 }
 
 #[cfg(test)]

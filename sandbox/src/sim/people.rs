@@ -70,7 +70,7 @@ impl People {
         let version = Version {
             key: key.to_owned(),
             digest: self.aws.s3.digest(bucket, key, Some(&version_id))?,
-            version_id,
+            id: version_id,
             file,
             deleted_ms: None,
             execution_arn: self.stack.execution_arn(&execution),
@@ -89,7 +89,7 @@ impl People {
         let now_ms = self.stage.now_ms();
         let Some((key, version_id)) = self.change(upload, |version| {
             version.deleted_ms.get_or_insert(now_ms);
-            (version.key.clone(), version.version_id.clone())
+            (version.key.clone(), version.id.clone())
         }) else {
             return Ok(());
         };

@@ -8,6 +8,7 @@ use bytes::Bytes;
 use rand::{Rng as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 use time::macros::datetime;
+use workflow::names;
 
 use super::chaos::{Chaos, Storm};
 use super::checks;
@@ -69,7 +70,7 @@ pub struct Outcome {
     pub invocations: u64,
     /// How long the run took in its own time.
     pub simulated: Duration,
-    /// How long the last video took to settle once nothing went wrong any more.
+    /// How long the last video took to settle once nothing went wrong any more; zero if that never came.
     pub recovery: Duration,
     /// Moments of the plot.
     pub samples: Vec<Sample>,
@@ -107,6 +108,7 @@ struct Run {
     people: People,
     /// The most that `MAX_JOBS` ever was.
     max_jobs: u32,
+    recovery: Duration,
 }
 
 async fn simulate(options: Options) -> anyhow::Result<Outcome> {
@@ -114,13 +116,15 @@ async fn simulate(options: Options) -> anyhow::Result<Outcome> {
     let workload = Workload::draw(&mut stream(options.seed, 2), &plan, options.videos);
     let mut run = Run::deploy(options, plan, &workload).await?;
     let result = run.play(workload).await;
+    let functions = run.aws.lambda.stats().functions;
+    let invocations = functions.values().map(|stats| stats.invocations).sum();
     // The functions hold the services that hold the functions.
     for function in Function::ALL {
         let name = run.people.stack.function_name(function);
         run.aws.lambda.delete_function(&name);
     }
     result?;
-    Ok(run.outcome())
+    Ok(run.outcome(invocations))
 }
 
 impl Run {
@@ -164,6 +168,7 @@ impl Run {
             stage,
             people,
             max_jobs: workload.max_jobs,
+            recovery: Duration::ZERO,
         })
     }
 
@@ -178,9 +183,12 @@ impl Run {
         self.let_loose(until, &mut rng);
         let began = tokio::time::Instant::now();
         for (at, action) in workload.actions {
-            while began.elapsed() < at {
-                let next = LOOK_EVERY.min(at - began.elapsed());
-                tokio::time::sleep(next).await;
+            loop {
+                let left = at.saturating_sub(began.elapsed());
+                if left.is_zero() {
+                    break;
+                }
+                tokio::time::sleep(left.min(LOOK_EVERY)).await;
                 self.sample();
             }
             if self.stage.is_broken() {
@@ -280,6 +288,7 @@ impl Run {
             self.sample();
             let open = self.open_work().await?;
             if open.is_empty() {
+                self.recovery = began.elapsed();
                 return Ok(());
             }
             if began.elapsed() > bound {
@@ -329,6 +338,21 @@ impl Run {
                 key.starts_with("slots/") || key.starts_with("jobs/") || key == "sweep.json"
             }));
         }
+        if open.is_empty() {
+            // What ended before a worker took it is reported at the hourly look at leftovers, if its event was lost.
+            let inner = self.stage.lock();
+            let ended = inner
+                .truth
+                .versions
+                .iter()
+                .filter(|version| version.has_ended());
+            let bucket = &self.people.stack.ledger_bucket;
+            open.extend(
+                ended
+                    .map(|version| names::report_key(&version.execution))
+                    .filter(|key| self.aws.s3.head(bucket, key, None).is_err()),
+            );
+        }
         Ok(open)
     }
 
@@ -345,9 +369,7 @@ impl Run {
         });
     }
 
-    fn outcome(self) -> Outcome {
-        let functions = self.aws.lambda.stats().functions;
-        let invocations = functions.values().map(|stats| stats.invocations).sum();
+    fn outcome(self, invocations: u64) -> Outcome {
         let service_calls = self.aws.calls().values().sum();
         let simulated = Duration::from_millis(self.stage.elapsed_ms());
         let mut inner = self.stage.lock();
@@ -361,7 +383,7 @@ impl Run {
             service_calls,
             invocations,
             simulated,
-            recovery: Duration::ZERO,
+            recovery: self.recovery,
             samples: std::mem::take(&mut inner.samples),
         }
     }

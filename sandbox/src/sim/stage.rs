@@ -126,7 +126,7 @@ impl Stage {
                 truth.job_started(tag, job);
                 let scans_own_version = truth
                     .of_execution(tag)
-                    .is_some_and(|version| version.version_id == *version_id);
+                    .is_some_and(|version| version.id == *version_id);
                 drop(inner);
                 if !scans_own_version {
                     self.broken(format!("job {number} of {tag} scans version {version_id}"));

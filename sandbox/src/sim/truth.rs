@@ -11,7 +11,7 @@ pub(super) struct Version {
     /// Its key.
     pub(super) key: String,
     /// Its id.
-    pub(super) version_id: String,
+    pub(super) id: String,
     /// What it is.
     pub(super) file: File,
     /// Digest of its bytes.
@@ -111,7 +111,7 @@ pub(super) struct Truth {
 impl Truth {
     pub(super) fn add(&mut self, version: Version) {
         let at = self.versions.len();
-        self.by_id.insert(version.version_id.clone(), at);
+        self.by_id.insert(version.id.clone(), at);
         self.by_execution.insert(version.execution.clone(), at);
         self.versions.push(version);
     }

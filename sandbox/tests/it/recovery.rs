@@ -5,10 +5,12 @@ use std::time::Duration;
 
 use aws_sdk_sfn::types::ExecutionStatus;
 use sandbox::aws::AwsConfig;
-use sandbox::faults::{Fault, Refusal};
+use sandbox::faults::{Call, Fault, Refusal};
 use sandbox::rekognition;
+use sandbox::sim::{File, Footage};
 use sandbox::stack::{Function, StackOptions};
 use serde_json::json;
+use workflow::names;
 
 use crate::world::{Uploaded, World, sample};
 
@@ -281,6 +283,48 @@ async fn at_the_accounts_limit_tasks_wait_and_nothing_fails() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_refusal_after_a_start_without_an_answer_does_not_free_the_slot_of_its_job() {
+    let config = AwsConfig {
+        rekognition: rekognition::Config {
+            job_duration: Some(Duration::from_mins(10)),
+            ..rekognition::Config::default()
+        },
+        ..AwsConfig::default()
+    };
+    let options = StackOptions {
+        max_jobs: 1,
+        ..StackOptions::default()
+    };
+    let world = World::with(&config, options).await;
+    // The first start is done, but its answer is an error; whoever asks again, the SDK or the next tick, is throttled.
+    let mut starts = 0;
+    world.steps.faults().set(move |_, call: &Call| {
+        (call.operation == "StartContentModeration").then(|| {
+            starts += 1;
+            match starts {
+                1 => Fault::AnswerLost(Refusal::Internal),
+                _ => Fault::Refused(Refusal::Throttled),
+            }
+        })
+    });
+    let stopped = world.upload("stopped.mp4", sample(CLEAN), None).await;
+    world.job_open().await;
+    world.pass(150).await;
+    let stop = world.sfn.stop_execution();
+    stop.execution_arn(&stopped.execution_arn)
+        .send()
+        .await
+        .unwrap();
+    let clip = world.upload("clip.mp4", sample(CLEAN), None).await;
+    world.pass(120).await;
+    world.steps.faults().set(|_, _| None);
+    assert_eq!(world.ended(&clip).await.status, ExecutionStatus::Succeeded);
+    let (_, peak) = world.aws.rekognition.open_jobs();
+    assert_eq!(peak, 1, "the stopped video's job was still open");
+    world.quiet().await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_poison_video_fails_with_a_named_error_and_blocks_nobody() {
     let options = StackOptions {
         max_jobs: 1,
@@ -360,4 +404,82 @@ async fn an_execution_started_by_hand_with_nonsense_says_so() {
         .unwrap();
     assert_eq!(described.error.as_deref(), Some("InvalidTaskInput"));
     assert!(described.cause.unwrap().contains("not an upload"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_redrive_keeps_the_scans_of_the_drives_before_in_the_report() {
+    let world = World::new().await;
+    fail_jobs(&world, &[1, 2]);
+    let clip = world.upload("thrice.mp4", sample(CLEAN), None).await;
+    let ended = world.ended(&clip).await;
+    assert_eq!(ended.error.as_deref(), Some("ModerationFailed"));
+    // Its record is gone: only the report knows of the two scans.
+    world.quiet().await;
+    redrive(&world, &clip).await;
+    assert_eq!(world.ended(&clip).await.status, ExecutionStatus::Succeeded);
+    world.quiet().await;
+    let reasons = reasons(&world, &clip).await;
+    assert_eq!(reasons, ["first", "jobFailed", "redrive"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_multipart_copy_whose_completion_was_answered_with_an_error_is_made_again() {
+    let world = World::new().await;
+    let completes = |call: &Call| {
+        call.operation.starts_with("POST reelgate-approved ")
+            && call.operation.ends_with("uploadId")
+    };
+    let mut struck = false;
+    world.steps.faults().set(move |_, call| {
+        let first = completes(call) && !struck;
+        struck |= first;
+        first.then_some(Fault::AnswerLost(Refusal::Internal))
+    });
+    let file = File {
+        footage: Footage::Clean,
+        size_bytes: 6 << 30,
+        duration_ms: 60_000,
+        mark: 0,
+    };
+    let raw = &world.stack.raw_bucket;
+    let put = |key: &str| {
+        let version_id = world
+            .aws
+            .s3
+            .put_synthetic(raw, key, file.head(), file.size_bytes, file.metadata())
+            .unwrap();
+        world.uploaded(key, &version_id.unwrap())
+    };
+    let clip = put("large.mp4");
+    assert_eq!(world.ended(&clip).await.status, ExecutionStatus::Succeeded);
+    world.quiet().await;
+    let head = names::head_key("large.mp4");
+    assert!(world.keys(&world.stack.ledger_bucket).await.contains(&head));
+    let approved = world
+        .aws
+        .s3
+        .head(&world.stack.approved_bucket, "large.mp4", None);
+    assert_eq!(approved.unwrap().size_bytes, 6 << 30);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_version_deleted_between_preflight_and_start_is_unsupported_and_not_denied() {
+    let world = World::new().await;
+    world.steps.faults().set(|_, call| {
+        (call.operation == "StartContentModeration").then_some(Fault::Refused(Refusal::Internal))
+    });
+    let clip = world.upload("gone.mp4", sample(CLEAN), None).await;
+    world.pass(30).await;
+    let delete = world.s3.delete_object().bucket(&world.stack.raw_bucket);
+    let delete = delete.key(&clip.key).version_id(&clip.version_id);
+    delete.send().await.unwrap();
+    world.steps.faults().set(|_, _| None);
+    let ended = world.ended(&clip).await;
+    assert_eq!(
+        ended.error.as_deref(),
+        Some("UnsupportedVideo"),
+        "{ended:?}"
+    );
+    assert!(ended.cause.unwrap().contains("deleted"));
+    world.quiet().await;
 }

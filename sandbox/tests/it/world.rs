@@ -106,7 +106,7 @@ impl World {
             }
         };
         let waited = tokio::time::timeout(PATIENCE, waiting).await;
-        waited.expect("a job is started");
+        assert!(waited.is_ok(), "no job is started");
     }
 
     /// Waits until an execution has ended.

@@ -30,7 +30,7 @@ pub use head::Head;
 pub use record::{
     HeldToken, Judged, LastError, LeaseTerm, Media, Outcome, Phase, Record, SlotClaim, Times,
 };
-pub use slot::{Slot, free_numbers};
+pub use slot::{Binding, Slot, free_numbers};
 
 /// Tries of one compare-and-swap before its caller gives up for this invocation: each lost one means that somebody
 /// else made progress.

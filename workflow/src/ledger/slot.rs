@@ -57,6 +57,17 @@ pub fn free_numbers(held: &BTreeSet<u32>, max_jobs: u32) -> Vec<u32> {
         .collect()
 }
 
+/// What came of binding a slot.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Binding {
+    /// It was bound just now: no job can have been started with it.
+    New,
+    /// It was bound before: a job may have been started with it.
+    Before,
+    /// The claim is gone.
+    Gone,
+}
+
 impl Ledger {
     /// Numbers of the slots that are held.
     ///
@@ -102,15 +113,19 @@ impl Ledger {
         Ok(None)
     }
 
-    /// Binds a claimed slot to an execution; false if the claim is gone.
+    /// Binds a claimed slot to an execution.
     ///
     /// # Errors
     /// [`LedgerError`].
-    pub async fn bind_slot(&self, claim: &SlotClaim, execution: &str) -> Result<bool, LedgerError> {
+    pub async fn bind_slot(
+        &self,
+        claim: &SlotClaim,
+        execution: &str,
+    ) -> Result<Binding, LedgerError> {
         let Some(stored) = self.claimed(claim).await? else {
-            return Ok(false);
+            return Ok(Binding::Gone);
         };
-        let mut lost = false;
+        let (mut lost, mut before) = (false, false);
         let bound = self
             .edit(stored, &mut |slot| {
                 lost = slot.claim != claim.claim
@@ -118,14 +133,20 @@ impl Ledger {
                         .execution
                         .as_deref()
                         .is_some_and(|other| other != execution);
-                if lost || slot.execution.is_some() {
+                before = slot.execution.is_some();
+                if lost || before {
                     return Edit::Leave;
                 }
                 slot.execution = Some(execution.to_owned());
                 Edit::Write
             })
             .await?;
-        Ok(bound.is_some() && !lost)
+        Ok(match bound {
+            Some(_) if lost => Binding::Gone,
+            Some(_) if before => Binding::Before,
+            Some(_) => Binding::New,
+            None => Binding::Gone,
+        })
     }
 
     /// Whether a claimed slot is bound: before that no job can have been started with it.

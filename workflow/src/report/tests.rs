@@ -133,6 +133,7 @@ fn the_head_is_read_without_the_rows() {
             redrive_count: 1,
             outcome: Outcome::Rejected,
             published: false,
+            analyses: report().analyses,
             unknown: BTreeMap::new(),
         }
     );

@@ -123,7 +123,12 @@ pub(crate) async fn close(
         redrive_count: described.redrive_count,
     };
     // Should a redrive attach to this record after all, a scan that returns every label serves any policy.
-    let analysis = frozen(gate, described.redrive_count, AnalysisReason::First, 0.0);
+    let reason = if described.redrive_count == 0 {
+        AnalysisReason::First
+    } else {
+        AnalysisReason::Redrive
+    };
+    let analysis = frozen(gate, described.redrive_count, reason, 0.0);
     let record = Record::new(&task, None, analysis, gate.now_ms());
     match gate.ledger.create(&names::record_key(name), record).await? {
         Swap::Done(stored) => {

@@ -96,6 +96,7 @@ pub(crate) async fn write(
             }
             Earlier::Read { head, etag } => {
                 report.unknown = head.unknown;
+                report.analyses = with_earlier(head.analyses, &record.analyses);
                 Some(etag)
             }
             Earlier::Newer => {
@@ -275,6 +276,19 @@ fn cause(judged: Option<&Judged>, end: Option<&Described>) -> Option<String> {
         }
     }
     Some(cause)
+}
+
+/// Every analysis: a record knows those of the drives since it was created, and the report those before.
+fn with_earlier(earlier: Vec<Analysis>, current: &[ledger::Analysis]) -> Vec<Analysis> {
+    let is_current = |known: &Analysis| {
+        current
+            .iter()
+            .any(|own| (own.redrive_count, own.number) == (known.redrive_count, known.number))
+    };
+    let mut analyses = earlier;
+    analyses.retain(|known| !is_current(known));
+    analyses.extend(current.iter().map(analysis));
+    analyses
 }
 
 fn analysis(analysis: &ledger::Analysis) -> Analysis {

@@ -1,15 +1,23 @@
 //! Phase `queued`: slot, pre-flight, the day's minutes, bind, StartContentModeration.
 
 use aws_sdk_rekognition::types::{NotificationChannel, S3Object, Video};
+use aws_smithy_runtime_api::client::interceptors::context::InterceptorContext;
+use aws_smithy_runtime_api::client::retries::classifiers::{
+    ClassifyRetry, RetryAction, RetryReason,
+};
+use aws_smithy_types::retry::ErrorKind;
 
 use super::budget;
 use super::preflight::{self, Inspected, Inspection};
 use super::work::Work;
 use crate::errors::{CallError, Disposition, Operation, Rescan};
 use crate::gate::StepError;
-use crate::ledger::{Analysis, Outcome, Phase, Unknown, free_numbers};
+use crate::ledger::{Analysis, Binding, Outcome, Phase, Unknown, free_numbers};
 use crate::names;
 use crate::report::AnalysisReason;
+
+/// Rekognition could not read the object (API reference, StartContentModeration).
+const UNREADABLE: &str = "InvalidS3ObjectException";
 
 /// What became of a queued record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,17 +59,14 @@ pub(crate) async fn start(work: &mut Work<'_>) -> Result<Started, StepError> {
         work.give_slot_back().await?;
         return Ok(Started::Waiting);
     }
-    if !work
-        .gate
-        .ledger
-        .bind_slot(&claim, &work.record().execution.clone())
-        .await?
-    {
+    let execution = work.record().execution.clone();
+    let binding = work.gate.ledger.bind_slot(&claim, &execution).await?;
+    if binding == Binding::Gone {
         // Taken for stale and given to another: nothing was started with it.
         work.write(&mut |record| record.slot = None).await?;
         return Ok(Started::Waiting);
     }
-    send(work).await
+    send(work, binding == Binding::New).await
 }
 
 /// Claims a slot and names it in the record, before it is bound.
@@ -82,11 +87,17 @@ async fn claim(work: &mut Work<'_>) -> Result<bool, StepError> {
     named.map(|()| true)
 }
 
-async fn send(work: &mut Work<'_>) -> Result<Started, StepError> {
+/// Sends the start. `first` says that none was sent with this slot before: only then does a refusal say that no job is open.
+async fn send(work: &mut Work<'_>, first: bool) -> Result<Started, StepError> {
     let Some(analysis) = work.record().analysis().cloned() else {
         return Ok(Started::Waiting);
     };
-    let answer = request(work, &analysis).send().await;
+    let retries = aws_sdk_rekognition::Config::builder().retry_classifier(OnlyThrottles);
+    let answer = request(work, &analysis)
+        .customize()
+        .config_override(retries)
+        .send()
+        .await;
     let error = match answer {
         Ok(output) => {
             let job_id = output.job_id.ok_or(StepError::Incomplete {
@@ -100,7 +111,9 @@ async fn send(work: &mut Work<'_>) -> Result<Started, StepError> {
     match error.disposition {
         Disposition::Throttled => {
             metrics::counter!("Throttles").increment(1);
-            work.give_slot_back().await?;
+            if first {
+                work.give_slot_back().await?;
+            }
             Ok(Started::Waiting)
         }
         Disposition::Unsupported => {
@@ -116,13 +129,42 @@ async fn send(work: &mut Work<'_>) -> Result<Started, StepError> {
             rescan(work, AnalysisReason::ParameterMismatch, &error.to_string()).await?;
             Ok(Started::Advanced)
         }
-        Disposition::Denied => {
-            // A definite refusal: no job was started, so the slot need not wait for one.
+        // A definite refusal: no job was started, so the slot need not wait for one. Of permissions only before anything was sent;
+        // but a file that cannot be read is looked at after the request token, by which a job of an earlier try is found
+        // (derived: a repeated start "returns the same JobId", Rekognition developer guide, "Calling Amazon Rekognition Video").
+        Disposition::Denied if first || error.code.as_deref() == Some(UNREADABLE) => {
             work.give_slot_back().await?;
+            // Rekognition does not say what it could not read: the next try looks itself, since the version may be gone by now.
+            work.write(&mut |record| record.media = None).await?;
             Err(error.into())
         }
         // No definite answer: a job may be open, so the slot is kept until the same start, repeated, answers.
         _ => Err(error.into()),
+    }
+}
+
+/// Lets the SDK repeat a start that was throttled, and no other: after a try without a definite answer a later refusal would
+/// look like the answer to all of them, and the slot of a job that is open be given back.
+#[derive(Debug)]
+struct OnlyThrottles;
+
+impl ClassifyRetry for OnlyThrottles {
+    fn classify_retry(&self, _: &InterceptorContext) -> RetryAction {
+        RetryAction::NoActionIndicated
+    }
+
+    fn classify_retry_v2(&self, _: &InterceptorContext, previous: &RetryAction) -> RetryAction {
+        match previous {
+            RetryAction::RetryIndicated(RetryReason::RetryableError {
+                kind: ErrorKind::ThrottlingError,
+                ..
+            }) => RetryAction::NoActionIndicated,
+            _ => RetryAction::RetryForbidden,
+        }
+    }
+
+    fn name(&self) -> &'static str {
+        "only throttles"
     }
 }
 
