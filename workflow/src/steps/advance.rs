@@ -11,7 +11,6 @@ use crate::contract::ErrorName;
 use crate::errors::Disposition;
 use crate::gate::{Gate, StepError};
 use crate::ledger::{Outcome, Phase, Record, Stored};
-use crate::report::AnalysisReason;
 
 /// An invocation that has less time left than this starts nothing new.
 const LEFT_MS_MIN: i64 = 500;
@@ -151,12 +150,7 @@ async fn take_up_redrive(work: &mut Work<'_>) -> Result<(), StepError> {
             .await;
     }
     let min_confidence_percent = work.gate.policy().await?.min_confidence_percent();
-    let analysis = frozen(
-        work.gate,
-        redrive_count,
-        AnalysisReason::Redrive,
-        min_confidence_percent,
-    );
+    let analysis = frozen(work.gate, redrive_count, min_confidence_percent);
     work.scan = None;
     work.write(&mut |record| {
         record.redrive_count = redrive_count;

@@ -13,7 +13,6 @@ use crate::event::ExecutionInput;
 use crate::gate::{Described, StepError, chain};
 use crate::ledger::{Record, Swap};
 use crate::names;
-use crate::report::AnalysisReason;
 
 /// How many leftover intervals back closed executions are looked at: a day at the default of an hour, so that an outage of
 /// the schedule leaves none behind.
@@ -123,12 +122,7 @@ pub(crate) async fn close(
         redrive_count: described.redrive_count,
     };
     // Should a redrive attach to this record after all, a scan that returns every label serves any policy.
-    let reason = if described.redrive_count == 0 {
-        AnalysisReason::First
-    } else {
-        AnalysisReason::Redrive
-    };
-    let analysis = frozen(gate, described.redrive_count, reason, 0.0);
+    let analysis = frozen(gate, described.redrive_count, 0.0);
     let record = Record::new(&task, None, analysis, gate.now_ms());
     match gate.ledger.create(&names::record_key(name), record).await? {
         Swap::Done(stored) => {

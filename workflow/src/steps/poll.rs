@@ -18,7 +18,6 @@ use crate::ledger::{
     Edit, LeaseTerm, LedgerError, Outcome, Record, SlotClaim, Stored, Swap, Unknown,
 };
 use crate::names;
-use crate::report::AnalysisReason;
 
 /// Polls once with a claimed slot. Returns whether a task came.
 pub(crate) async fn poll(
@@ -157,12 +156,7 @@ async fn new_record(
     min_confidence_percent: f32,
 ) -> Result<Record, StepError> {
     let now_ms = gate.now_ms();
-    let reason = if task.redrive_count == 0 {
-        AnalysisReason::First
-    } else {
-        AnalysisReason::Redrive
-    };
-    let analysis = frozen(gate, task.redrive_count, reason, min_confidence_percent);
+    let analysis = frozen(gate, task.redrive_count, min_confidence_percent);
     let mut record = Record::new(task, Some(token.clone()), analysis, now_ms);
     record.attempts = 1;
     record.lease_count = 1;

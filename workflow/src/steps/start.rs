@@ -248,14 +248,11 @@ pub(crate) async fn rescan(
             .await;
     }
     let min_confidence_percent = work.gate.policy().await?.min_confidence_percent();
+    let redrive_count = work.record().redrive_count;
     let analysis = Analysis {
         number: number + 1,
-        ..frozen(
-            work.gate,
-            work.record().redrive_count,
-            reason,
-            min_confidence_percent,
-        )
+        reason,
+        ..frozen(work.gate, redrive_count, min_confidence_percent)
     };
     work.write(&mut |record| record.queue(analysis.clone()))
         .await
@@ -265,13 +262,16 @@ pub(crate) async fn rescan(
 pub(crate) fn frozen(
     gate: &crate::gate::Gate,
     redrive_count: u32,
-    reason: AnalysisReason,
     min_confidence_percent: f32,
 ) -> Analysis {
     Analysis {
         number: 1,
         redrive_count,
-        reason,
+        reason: if redrive_count == 0 {
+            AnalysisReason::First
+        } else {
+            AnalysisReason::Redrive
+        },
         min_confidence_percent,
         results_topic_arn: gate.config.results_topic_arn.clone(),
         results_role_arn: gate.config.results_role_arn.clone(),
