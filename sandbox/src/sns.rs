@@ -239,9 +239,14 @@ impl Sns {
         *self.faults.lock().unwrap_or_else(PoisonError::into_inner) = faults;
     }
 
+    /// What may happen to messages.
+    #[must_use]
+    pub fn faults(&self) -> DeliveryFaults {
+        *self.faults.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn deliver_soon(&self, subscribed: &Arc<Subscribed>, notification: &Arc<Notification>) {
-        let faults = *self.faults.lock().unwrap_or_else(PoisonError::into_inner);
-        let arrivals = faults.arrivals(&self.rng, DELIVERY_DELAY_MAX);
+        let arrivals = self.faults().arrivals(&self.rng, DELIVERY_DELAY_MAX);
         self.journal.note(&Entry::Delivery {
             source: &subscribed.topic_arn,
             target: &subscribed.wanted.endpoint_arn,

@@ -4,9 +4,9 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::bail;
-use clap::{ArgAction, Args, Parser, Subcommand};
+use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 
-use crate::sim::Level;
+use crate::sim::{Level, Scene};
 use crate::stack::Function;
 
 const EXAMPLES: &str = "\
@@ -17,6 +17,7 @@ Examples:
   sandbox serve --env-file .env                stays up for any AWS SDK or CLI
   sandbox load --videos 1000 --job-seconds 30  how long 1,000 videos take
   sandbox sim --runs 100 --faults hostile      100 simulated histories, each with its own faults
+  sandbox crashes --jobs 2                     a crash at every single call
 
 Labels that the moderation service finds in a video are those of `<stem>.labels.json` beside it, of
 `<key>.labels.json` in --labels DIR, or of the object's metadata entry `labels`
@@ -58,6 +59,9 @@ pub(super) enum Command {
     /// Simulates the gate on paused time, with people and faults, seed after seed, and checks what must hold. The same
     /// seed gives the same history.
     Sim(Sim),
+    /// Plays a workload written by hand on paused time, once for each of its calls and each fault that strikes there: a
+    /// crash before the call takes effect or after it, a throttle, a lost answer. All must be recovered from.
+    Crashes(Crashes),
     /// Runs one of the built-in functions as the Lambda service does.
     #[command(hide = true)]
     Function {
@@ -122,6 +126,47 @@ pub(super) struct Sim {
     /// Draws backlog, open jobs and settled videos of each seed over its time: <seed>.svg in a folder.
     #[arg(long, value_name = "DIR")]
     pub(super) plot: Option<PathBuf>,
+}
+
+/// Options of `crashes`.
+#[derive(Debug, Args)]
+pub(super) struct Crashes {
+    /// The workload [default: standard; small with --pairs].
+    #[arg(long, value_enum)]
+    pub(super) scene: Option<Scene>,
+
+    /// Two crashes a run, at every pair of calls.
+    #[arg(long)]
+    pub(super) pairs: bool,
+
+    /// Only at every N-th call.
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..))]
+    pub(super) every: u64,
+
+    /// One run with just these, for a replay: `17:crash-after`.
+    #[arg(long, value_name = "CALL:FAULT", value_parser = strike)]
+    pub(super) strike: Vec<(u64, CallFault)>,
+
+    /// How many runs side by side; each is on one thread.
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..=256))]
+    pub(super) jobs: u64,
+
+    /// Writes the whole history of the run with --strike to crashes.history in a folder.
+    #[arg(long, value_name = "DIR", requires = "strike")]
+    pub(super) history: Option<PathBuf>,
+}
+
+/// What strikes a call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum CallFault {
+    /// The function is killed before the call takes effect.
+    CrashBefore,
+    /// The function is killed after the call took effect.
+    CrashAfter,
+    /// The call is throttled.
+    Throttled,
+    /// The call takes effect, and its answer is an error.
+    AnswerLost,
 }
 
 /// Options of every command.
@@ -208,6 +253,16 @@ fn function(name: &str) -> Result<Function, String> {
         let names = Function::ALL.map(Function::name).join(", ");
         format!("there is no such function; there are {names}")
     })
+}
+
+fn strike(value: &str) -> Result<(u64, CallFault), String> {
+    let (call, fault) = value
+        .split_once(':')
+        .ok_or("expected CALL:FAULT, such as 17:crash-after")?;
+    let call = call
+        .parse()
+        .map_err(|_| "expected the number of a call, from 0, before the colon")?;
+    Ok((call, CallFault::from_str(fault, false)?))
 }
 
 fn speed(value: &str) -> Result<f64, String> {
@@ -336,6 +391,11 @@ mod tests {
             "expected a whole number from 1 to 100000",
         );
         refused(
+            &["crashes", "--strike", "17"],
+            "expected CALL:FAULT, such as 17:crash-after",
+        );
+        refused(&["crashes", "--strike", "17:crash"], "crash-before");
+        refused(
             &["load", "--max-ratio", "0.9"],
             "expected a number from 1 to 1000",
         );
@@ -360,6 +420,7 @@ mod tests {
             "serve",
             "load",
             "sim",
+            "crashes",
         ] {
             assert!(help.contains(option), "{option}");
         }

@@ -1,6 +1,7 @@
 //! The command-line program: samples, own files, or a server that stays up.
 
 mod arguments;
+mod crashes;
 mod display;
 mod drop_folder;
 mod expected;
@@ -13,6 +14,7 @@ mod run;
 mod serve;
 mod session;
 mod settings;
+mod side_by_side;
 mod sim;
 mod table;
 mod videos;
@@ -43,12 +45,8 @@ pub fn main() -> ExitCode {
         Some(Command::Function { name }) => Some(*name),
         _ => None,
     };
-    if let Some(Command::Sim(sim)) = &arguments.command {
-        // What the functions log of faults is what is meant to happen: the history tells it in order.
-        if arguments.options.verbose > 0 {
-            init_tracing(arguments.options.verbose);
-        }
-        return exit_code(sim::sim(sim, arguments.options.seed));
+    if let Some(result) = simulate(&arguments) {
+        return exit_code(result);
     }
     // One thread: the services are small, and what takes time are the functions' own processes.
     let runtime = match tokio::runtime::Builder::new_current_thread()
@@ -75,6 +73,27 @@ pub fn main() -> ExitCode {
         }
     });
     exit_code(result)
+}
+
+/// Runs the command, if it is one on simulated time.
+fn simulate(arguments: &Arguments) -> Option<anyhow::Result<bool>> {
+    // What the functions log of faults is what is meant to happen: the history tells it in order.
+    let log = || {
+        if arguments.options.verbose > 0 {
+            init_tracing(arguments.options.verbose);
+        }
+    };
+    match arguments.command.as_ref()? {
+        Command::Sim(sim) => {
+            log();
+            Some(sim::sim(sim, arguments.options.seed))
+        }
+        Command::Crashes(crashes) => {
+            log();
+            Some(crashes::crashes(crashes))
+        }
+        _ => None,
+    }
 }
 
 fn exit_code(result: anyhow::Result<bool>) -> ExitCode {

@@ -4,8 +4,6 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::io::Write as _;
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::mpsc;
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -13,10 +11,8 @@ use indicatif::{ProgressBar, ProgressStyle};
 use tokio::time::Instant;
 
 use super::arguments::Sim;
+use super::side_by_side::side_by_side;
 use crate::sim::{self, Level, Outcome};
-
-/// Unoptimised builds nest the SDKs' futures deeper than a thread's usual stack.
-const STACK_BYTES: usize = 32 << 20;
 
 /// Lines of the history that are shown of a run that failed.
 const TAIL_SHOWN: usize = 60;
@@ -62,44 +58,23 @@ pub(super) fn sim(arguments: &Sim, first_seed: u64) -> anyhow::Result<bool> {
     );
     let mut total = Total::default();
     let mut failed = None;
-    let next = AtomicU64::new(0);
-    let stop = AtomicBool::new(false);
     let options = |number: u64| sim::Options {
         seed: first_seed.wrapping_add(number),
         videos: arguments.videos,
         level: arguments.faults,
         keep_history: arguments.history.is_some(),
     };
-    std::thread::scope(|scope| -> anyhow::Result<()> {
-        let (sender, receiver) = mpsc::channel();
-        for _ in 0..arguments.jobs {
-            let (sender, next, stop) = (sender.clone(), &next, &stop);
-            let worker = move || {
-                while !stop.load(Ordering::Relaxed) {
-                    let number = next.fetch_add(1, Ordering::Relaxed);
-                    if number >= arguments.runs || sender.send(sim::run(options(number))).is_err() {
-                        break;
-                    }
-                }
-            };
-            std::thread::Builder::new()
-                .stack_size(STACK_BYTES)
-                .spawn_scoped(scope, worker)
-                .context("no thread can be started")?;
+    let work = |number| sim::run(options(number));
+    side_by_side(arguments.jobs, arguments.runs, work, |outcome| {
+        total.add(&outcome);
+        progress.inc(1);
+        progress.set_message(rates(&total, began.elapsed()));
+        write_files(arguments, &outcome)?;
+        let holds = outcome.broken.is_empty();
+        if !holds {
+            failed.get_or_insert(outcome);
         }
-        drop(sender);
-        for outcome in receiver {
-            let outcome = outcome.inspect_err(|_| stop.store(true, Ordering::Relaxed))?;
-            total.add(&outcome);
-            progress.inc(1);
-            progress.set_message(rates(&total, began.elapsed()));
-            write_files(arguments, &outcome)?;
-            if !outcome.broken.is_empty() {
-                stop.store(true, Ordering::Relaxed);
-                failed.get_or_insert(outcome);
-            }
-        }
-        Ok(())
+        Ok(holds)
     })?;
     progress.finish_and_clear();
     let mut text = summary(&total, began.elapsed());
@@ -126,7 +101,7 @@ fn write_files(arguments: &Sim, outcome: &Outcome) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn write_file(folder: &Path, name: &str, text: &str) -> anyhow::Result<()> {
+pub(super) fn write_file(folder: &Path, name: &str, text: &str) -> anyhow::Result<()> {
     std::fs::create_dir_all(folder)
         .with_context(|| format!("{} cannot be made", folder.display()))?;
     let path = folder.join(name);
@@ -173,7 +148,21 @@ fn failure(outcome: &Outcome) -> String {
         level,
         ..
     } = outcome.options;
-    let mut text = format!("\nSeed {seed} broke:\n");
+    let level = match level {
+        Level::None => "none",
+        Level::Usual => "usual",
+        Level::Hostile => "hostile",
+    };
+    format!(
+        "\nSeed {seed} broke:\n{}\nTo replay it, with its whole history in a folder:\n\
+         cargo run --release -p sandbox -- sim --seed {seed} --videos {videos} --faults {level} --history DIR\n",
+        findings(outcome)
+    )
+}
+
+/// What a run broke, and the end of its history.
+pub(super) fn findings(outcome: &Outcome) -> String {
+    let mut text = String::new();
     for problem in &outcome.broken {
         let _ = writeln!(text, "✗ {problem}");
     }
@@ -182,15 +171,5 @@ fn failure(outcome: &Outcome) -> String {
     for line in &lines[lines.len().saturating_sub(TAIL_SHOWN)..] {
         text.push_str(line);
     }
-    let level = match level {
-        Level::None => "none",
-        Level::Usual => "usual",
-        Level::Hostile => "hostile",
-    };
-    let _ = writeln!(
-        text,
-        "\nTo replay it, with its whole history in a folder:\n\
-         cargo run --release -p sandbox -- sim --seed {seed} --videos {videos} --faults {level} --history DIR"
-    );
     text
 }

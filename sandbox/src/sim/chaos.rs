@@ -31,6 +31,9 @@ const KILLED_MAX: Duration = Duration::from_secs(2);
 /// How long a cold environment takes to start at most.
 const COLD_START_MAX: Duration = Duration::from_secs(3);
 
+/// What strikes which call of the functions, by its number from 0: whatever the plan says, and whenever.
+pub type Strikes = BTreeMap<u64, Fault>;
+
 /// A time at which a service mostly fails.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Storm {
@@ -44,6 +47,7 @@ pub(super) struct Chaos {
     pub(super) stage: Stage,
     pub(super) aws: Aws,
     pub(super) plan: Plan,
+    pub(super) strikes: Strikes,
     pub(super) storms: Vec<Storm>,
     pub(super) rng: ChaCha8Rng,
     /// Request tokens of jobs, and whether somebody else used them first.
@@ -212,8 +216,9 @@ impl faults::Plan for Chaos {
         beginning
     }
 
-    fn strikes(&mut self, _: u64, call: &Call, request: &http::Request<SdkBody>) -> Strike {
-        let fault = self.fault(call, request);
+    fn strikes(&mut self, number: u64, call: &Call, request: &http::Request<SdkBody>) -> Strike {
+        let struck = self.strikes.get(&number).copied();
+        let fault = struck.or_else(|| self.fault(call, request));
         let latency = self.latency(call);
         let split: f64 = self.rng.random();
         let before = latency.mul_f64(split);

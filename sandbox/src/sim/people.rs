@@ -3,11 +3,13 @@
 use workflow::gate::POLICY_KEY;
 use workflow::names;
 
+use super::footage::File;
 use super::stage::Stage;
 use super::truth::{Policy, Version};
 use super::workload::Action;
 use crate::aws::Aws;
 use crate::connector::Clients;
+use crate::delivery::DeliveryFaults;
 use crate::stack::in_process::InProcess;
 use crate::stack::{Stack, StackOptions};
 
@@ -36,7 +38,12 @@ impl People {
 
     pub(super) async fn act(&mut self, action: Action) -> anyhow::Result<()> {
         match action {
-            Action::Upload { key, file } => self.upload(&key, file)?,
+            Action::Upload {
+                key,
+                file,
+                told: true,
+            } => self.upload(&key, file)?,
+            Action::Upload { key, file, .. } => self.upload_untold(&key, file)?,
             Action::Delete(upload) => self.delete(upload).await?,
             Action::Takedown(upload) => self.take_down(upload).await?,
             Action::Stop(upload) => self.stop(upload).await,
@@ -55,7 +62,7 @@ impl People {
         Ok(())
     }
 
-    fn upload(&self, key: &str, file: super::footage::File) -> anyhow::Result<()> {
+    fn upload(&self, key: &str, file: File) -> anyhow::Result<()> {
         let bucket = &self.stack.raw_bucket;
         let version_id = self
             .aws
@@ -83,6 +90,18 @@ impl People {
         };
         self.stage.lock().truth.add(version);
         Ok(())
+    }
+
+    /// An upload whose notification is lost.
+    fn upload_untold(&self, key: &str, file: File) -> anyhow::Result<()> {
+        let faults = self.aws.sns.faults();
+        self.aws.sns.set_faults(DeliveryFaults {
+            lost: 1.0,
+            ..faults
+        });
+        let uploaded = self.upload(key, file);
+        self.aws.sns.set_faults(faults);
+        uploaded
     }
 
     async fn delete(&self, upload: usize) -> anyhow::Result<()> {

@@ -10,11 +10,12 @@ use rand_chacha::ChaCha8Rng;
 use time::macros::datetime;
 use workflow::names;
 
-use super::chaos::{Chaos, Storm};
+use super::chaos::{Chaos, Storm, Strikes};
 use super::checks;
 use super::history::History;
 use super::people::People;
 use super::plan::{Level, Plan};
+use super::scene::Scene;
 use super::stage::{Sample, Stage};
 use super::truth::Policy;
 use super::workload::{Action, Workload};
@@ -22,6 +23,7 @@ use crate::account::Account;
 use crate::aws::{Aws, AwsConfig};
 use crate::clock::Clock;
 use crate::delivery::DeliveryFaults;
+use crate::faults::Call;
 use crate::rekognition;
 use crate::rng::SharedRng;
 use crate::sfn;
@@ -34,9 +36,6 @@ const LOOK_EVERY: Duration = Duration::from_mins(1);
 /// How long recovery may take once nothing goes wrong any more, besides the backlog: a heartbeat's limit, the longest
 /// delay of the state machine's Retry, two leases of the longest function, a late copy, and what waits for the hour.
 const RECOVERY_MAX: Duration = Duration::from_hours(3);
-
-/// Jobs of a run that draw whether they fail.
-const JOBS_DRAWN_PER_VIDEO: usize = 6;
 
 /// What a run is made of: these say all of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -64,6 +63,8 @@ pub struct Outcome {
     pub faults: BTreeMap<String, u64>,
     /// How executions ended, by error name or status, how many.
     pub ends: BTreeMap<String, u64>,
+    /// Calls that the functions made, in order.
+    pub calls: Vec<Call>,
     /// Calls that the functions and people made.
     pub service_calls: u64,
     /// Invocations of the functions.
@@ -81,6 +82,32 @@ pub struct Outcome {
 /// # Errors
 /// When the gate cannot be deployed, which is no finding but a mistake in the simulation.
 pub fn run(options: Options) -> anyhow::Result<Outcome> {
+    let plan = Plan::of(options.level, &mut stream(options.seed, 1));
+    let workload = Workload::draw(&mut stream(options.seed, 2), &plan, options.videos);
+    on_paused_time(options, plan, workload, Strikes::new())
+}
+
+/// Plays a scene in which nothing goes wrong but what strikes the calls of these numbers.
+///
+/// # Errors
+/// As [`run`].
+pub fn play(scene: Scene, strikes: Strikes, keep_history: bool) -> anyhow::Result<Outcome> {
+    let workload = scene.workload();
+    let options = Options {
+        seed: 1,
+        videos: workload.uploads(),
+        level: Level::None,
+        keep_history,
+    };
+    on_paused_time(options, Plan::none(), workload, strikes)
+}
+
+fn on_paused_time(
+    options: Options,
+    plan: Plan,
+    workload: Workload,
+    strikes: Strikes,
+) -> anyhow::Result<Outcome> {
     // The SDKs draw their jitter and ids from this.
     fastrand::seed(options.seed);
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -88,8 +115,7 @@ pub fn run(options: Options) -> anyhow::Result<Outcome> {
         .start_paused(true)
         .build()
         .context("no runtime can be made")?;
-    let outcome = runtime.block_on(Box::pin(simulate(options)))?;
-    Ok(outcome)
+    runtime.block_on(Box::pin(simulate(options, plan, workload, strikes)))
 }
 
 /// Draws that must not disturb each other come from streams of their own.
@@ -111,11 +137,14 @@ struct Run {
     recovery: Duration,
 }
 
-async fn simulate(options: Options) -> anyhow::Result<Outcome> {
-    let plan = Plan::of(options.level, &mut stream(options.seed, 1));
-    let workload = Workload::draw(&mut stream(options.seed, 2), &plan, options.videos);
+async fn simulate(
+    options: Options,
+    plan: Plan,
+    workload: Workload,
+    strikes: Strikes,
+) -> anyhow::Result<Outcome> {
     let mut run = Run::deploy(options, plan, &workload).await?;
-    let result = run.play(workload).await;
+    let result = run.play(workload, strikes).await;
     let functions = run.aws.lambda.stats().functions;
     let invocations = functions.values().map(|stats| stats.invocations).sum();
     // The functions hold the services that hold the functions.
@@ -146,13 +175,12 @@ impl Run {
             SharedRng::seeded(options.seed),
             &config,
         );
-        let short = rng.random_bool(plan.interference.short_machine_timeout);
         let stack = Stack::new(
             &aws.account,
             StackOptions {
                 max_jobs: workload.max_jobs,
                 policy: Policy::Default.text(),
-                machine_timeout: short.then(|| Duration::from_secs(rng.random_range(600..7200))),
+                machine_timeout: workload.machine_timeout,
                 ..StackOptions::default()
             },
         );
@@ -173,14 +201,9 @@ impl Run {
     }
 
     /// The faults begin, the workload is done, the faults end, all becomes quiet, and is checked.
-    async fn play(&mut self, workload: Workload) -> anyhow::Result<()> {
-        let mut rng = stream(self.options.seed, 4);
-        let last = workload
-            .actions
-            .last()
-            .map_or(Duration::ZERO, |(at, _)| *at);
-        let until = last + Duration::from_secs(rng.random_range(0..3600));
-        self.let_loose(until, &mut rng);
+    async fn play(&mut self, workload: Workload, strikes: Strikes) -> anyhow::Result<()> {
+        let until = workload.lasts;
+        self.let_loose(until, workload.job_faults, strikes);
         let began = tokio::time::Instant::now();
         for (at, action) in workload.actions {
             loop {
@@ -218,14 +241,13 @@ impl Run {
         Ok(())
     }
 
-    fn let_loose(&self, until: Duration, rng: &mut ChaCha8Rng) {
+    fn let_loose(&self, until: Duration, job_faults: rekognition::Faults, strikes: Strikes) {
         let plan = &self.plan;
+        let mut rng = stream(self.options.seed, 4);
         self.aws.sns.set_faults(plan.messages);
         self.aws.events.set_faults(plan.events);
         self.aws.sfn.set_faults(plan.lags);
-        self.aws
-            .rekognition
-            .set_faults(jobs(plan, self.options.videos, rng));
+        self.aws.rekognition.set_faults(job_faults);
         let until_ms = u64::try_from(until.as_millis()).unwrap_or(u64::MAX);
         let services = ["s3", "states", "rekognition", "sns"];
         let storms = (0..plan.storms)
@@ -242,6 +264,7 @@ impl Run {
             stage: self.stage.clone(),
             aws: self.aws.clone(),
             plan: plan.clone(),
+            strikes,
             storms,
             rng: stream(self.options.seed, 5),
             tokens: BTreeMap::new(),
@@ -380,28 +403,12 @@ impl Run {
             history: std::mem::replace(&mut inner.history, History::new(false)),
             faults: std::mem::take(&mut inner.faults),
             ends,
+            calls: self.people.steps.faults().calls(),
             service_calls,
             invocations,
             simulated,
             recovery: self.recovery,
             samples: std::mem::take(&mut inner.samples),
         }
-    }
-}
-
-/// Which jobs fail, and of which the end is told how often.
-fn jobs(plan: &Plan, videos: usize, rng: &mut ChaCha8Rng) -> rekognition::Faults {
-    let count = (videos * JOBS_DRAWN_PER_VIDEO) as u64;
-    let mut drawn = |probability: f64| -> BTreeSet<u64> {
-        (1..=count)
-            .filter(|_| probability > 0.0 && rng.random_bool(probability))
-            .collect()
-    };
-    rekognition::Faults {
-        fail_jobs: drawn(plan.jobs.failed),
-        lose_notifications: drawn(plan.jobs.untold),
-        repeat_notifications: drawn(plan.jobs.told_twice),
-        page_rows_max: plan.jobs.page_rows_max,
-        ..rekognition::Faults::default()
     }
 }

@@ -1,5 +1,6 @@
 //! What people do during a run: uploads of many kinds, and whatever else happens to a gate in use.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use rand::Rng as _;
@@ -8,6 +9,7 @@ use rand_chacha::ChaCha8Rng;
 use super::footage::{File, Footage};
 use super::plan::Plan;
 use super::truth::Policy;
+use crate::rekognition;
 
 /// Something that somebody does.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,6 +20,8 @@ pub enum Action {
         key: String,
         /// The file.
         file: File,
+        /// Whether the notification of it arrives, if nothing else goes wrong.
+        told: bool,
     },
     /// Removes an uploaded version for good; the number is that of the upload.
     Delete(usize),
@@ -44,6 +48,12 @@ pub enum Action {
 pub struct Workload {
     /// `MAX_JOBS` at first.
     pub max_jobs: u32,
+    /// TimeoutSeconds of the state machine, if not its default.
+    pub machine_timeout: Option<Duration>,
+    /// Which jobs fail, and of which the end is told how often.
+    pub job_faults: rekognition::Faults,
+    /// How long until nothing goes wrong any more: not before the last action.
+    pub lasts: Duration,
     /// In order of time.
     pub actions: Vec<(Duration, Action)>,
 }
@@ -55,6 +65,9 @@ enum Arrival {
     Trickle,
     Waves,
 }
+
+/// Jobs of a run that draw whether they fail.
+const JOBS_DRAWN_PER_VIDEO: usize = 6;
 
 const MINUTE_MS: f64 = 60_000.0;
 const GIB: u64 = 1 << 30;
@@ -94,7 +107,12 @@ impl Workload {
             };
             files.push(file.clone());
             let key = key(rng.random_range(0..keys), file.footage);
-            push(&mut actions, *at_ms, Action::Upload { key, file });
+            let upload = Action::Upload {
+                key,
+                file,
+                told: true,
+            };
+            push(&mut actions, *at_ms, upload);
             interfere(rng, plan, number, *at_ms, longest_ms, &mut actions);
         }
         for _ in 0..plan.outages {
@@ -105,7 +123,24 @@ impl Workload {
         }
         // Stable: what was drawn first happens first at the same time.
         actions.sort_by_key(|(at, _)| *at);
-        Self { max_jobs, actions }
+        let last = actions.last().map_or(Duration::ZERO, |(at, _)| *at);
+        let short = rng.random_bool(plan.interference.short_machine_timeout);
+        Self {
+            max_jobs,
+            machine_timeout: short.then(|| Duration::from_secs(rng.random_range(600..7200))),
+            job_faults: job_faults(rng, plan, videos),
+            lasts: last + Duration::from_secs(rng.random_range(0..3600)),
+            actions,
+        }
+    }
+
+    /// How many files it uploads.
+    #[must_use]
+    pub fn uploads(&self) -> usize {
+        let actions = self.actions.iter();
+        actions
+            .filter(|(_, action)| matches!(action, Action::Upload { .. }))
+            .count()
     }
 }
 
@@ -151,6 +186,22 @@ fn interfere(
             let when_ms = soon_ms(rng);
             push(actions, when_ms, action);
         }
+    }
+}
+
+fn job_faults(rng: &mut ChaCha8Rng, plan: &Plan, videos: usize) -> rekognition::Faults {
+    let count = (videos * JOBS_DRAWN_PER_VIDEO) as u64;
+    let mut drawn = |probability: f64| -> BTreeSet<u64> {
+        (1..=count)
+            .filter(|_| probability > 0.0 && rng.random_bool(probability))
+            .collect()
+    };
+    rekognition::Faults {
+        fail_jobs: drawn(plan.jobs.failed),
+        lose_notifications: drawn(plan.jobs.untold),
+        repeat_notifications: drawn(plan.jobs.told_twice),
+        page_rows_max: plan.jobs.page_rows_max,
+        ..rekognition::Faults::default()
     }
 }
 
