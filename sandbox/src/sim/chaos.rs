@@ -1,12 +1,12 @@
 //! What goes wrong with invocations and calls of the functions, as the plan and the seed say.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use aws_smithy_types::body::SdkBody;
 use http::StatusCode;
 use rand::Rng as _;
 use rand_chacha::ChaCha8Rng;
-use std::collections::BTreeMap;
 
 use super::plan::Plan;
 use super::stage::Stage;
@@ -52,6 +52,8 @@ pub(super) struct Chaos {
     pub(super) rng: ChaCha8Rng,
     /// Request tokens of jobs, and whether somebody else used them first.
     pub(super) tokens: BTreeMap<String, bool>,
+    /// Invocations whose environment was frozen before, and what services they have a dead connection to.
+    pub(super) thawed: BTreeMap<u64, BTreeSet<&'static str>>,
     /// Nothing goes wrong from then on.
     pub(super) until_ms: u64,
 }
@@ -77,6 +79,10 @@ impl Chaos {
         }
         if self.is_over() {
             return None;
+        }
+        let dead = self.thawed.get_mut(&call.invocation);
+        if dead.is_some_and(|dead| dead.remove(service(&call.operation))) {
+            return Some(Fault::Refused(Refusal::Reset));
         }
         if self.in_storm(call) && self.happens(STORM_FAILURES) {
             let all = [
@@ -180,6 +186,9 @@ impl Chaos {
     }
 }
 
+/// The services that the functions call.
+pub(super) const SERVICES: [&str; 4] = ["s3", "states", "rekognition", "sns"];
+
 /// The service of an operation.
 pub(super) fn service(operation: &str) -> &'static str {
     match operation {
@@ -197,6 +206,8 @@ impl faults::Plan for Chaos {
         if !self.is_over() {
             if self.happens(faults.cold) {
                 beginning.cold_start = self.up_to(COLD_START_MAX);
+            } else if self.happens(faults.thawed) {
+                self.thawed.insert(invocation, SERVICES.into());
             }
             if faults.clock_skew_ms_max > 0 {
                 let max = faults.clock_skew_ms_max;
@@ -256,6 +267,7 @@ impl faults::Plan for Chaos {
     }
 
     fn ends(&mut self, function: Function, invocation: u64, how: &str) {
+        self.thawed.remove(&invocation);
         let name = function.name();
         self.stage
             .note(format_args!("{name} #{invocation} ends: {how}"));

@@ -25,12 +25,19 @@ pub(super) struct Checks<'a> {
     pub(super) level: Level,
     /// The most jobs that were ever allowed.
     pub(super) max_jobs: u32,
+    /// The spending cap, …
+    pub(super) cap_minutes: Option<u32>,
+    /// … which was in force until then.
+    pub(super) calm_ms: i64,
 }
+
+const HOUR_MS: i64 = 60 * 60 * 1000;
+const DAY_MS: i64 = 24 * HOUR_MS;
 
 impl Checks<'_> {
     /// Checks everything; what does not hold is noted on the stage.
     pub(super) async fn all(&self) -> anyhow::Result<()> {
-        let versions = self.stage.lock().truth.versions.clone();
+        let mut versions = self.stage.lock().truth.versions.clone();
         let mut published = BTreeSet::new();
         for version in &versions {
             let described = self.describe(version).await;
@@ -45,8 +52,10 @@ impl Checks<'_> {
                 published.insert(version.id.clone());
             }
         }
+        versions.sort_by_key(|version| version.order);
         self.check_approved(&versions, &published).await?;
         self.check_jobs();
+        self.check_cap(&versions);
         self.check_permissions();
         self.check_secrets().await?;
         Ok(())
@@ -239,6 +248,33 @@ impl Checks<'_> {
                 "{peak} jobs were open at once, {} were allowed",
                 self.max_jobs
             ));
+        }
+    }
+
+    /// Promise 5: on no day were more minutes scanned than the cap allows, but for a single longer video. The first hour of a day
+    /// is left out: what was counted for the day before may be started then.
+    fn check_cap(&self, versions: &[Version]) {
+        let Some(cap_minutes) = self.cap_minutes else {
+            return;
+        };
+        let mut days: BTreeMap<i64, Vec<u64>> = BTreeMap::new();
+        for version in versions {
+            let minutes = version.file.duration_ms.div_ceil(60_000);
+            for job in &version.jobs {
+                let in_force = job.started_ms < self.calm_ms;
+                if in_force && job.started_ms.rem_euclid(DAY_MS) > HOUR_MS {
+                    let day = job.started_ms.div_euclid(DAY_MS);
+                    days.entry(day).or_default().push(minutes);
+                }
+            }
+        }
+        for minutes in days.into_values() {
+            let (sum, longest) = (minutes.iter().sum::<u64>(), minutes.iter().max().copied());
+            if sum > u64::from(cap_minutes).max(longest.unwrap_or_default()) {
+                self.stage.broken(format!(
+                    "{sum} minutes were scanned on a day, {cap_minutes} were allowed"
+                ));
+            }
         }
     }
 

@@ -4,6 +4,9 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 
+/// Labels of a crowded video, besides their ancestors.
+const CROWD: usize = 6000;
+
 /// What a file is, and what the model "sees" in it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Footage {
@@ -15,6 +18,8 @@ pub enum Footage {
     Borderline,
     /// Many labels up to 97 %: every policy rejects.
     Violent,
+    /// Tens of thousands of labels' rows, some of them at 97 %: every policy rejects.
+    Crowded,
     /// A codec that Rekognition does not take, which the file says about itself.
     Hevc,
     /// Two video tracks: the same.
@@ -48,11 +53,12 @@ pub enum Fate {
 
 impl Footage {
     /// All of them.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::Clean,
         Self::Faint,
         Self::Borderline,
         Self::Violent,
+        Self::Crowded,
         Self::Hevc,
         Self::TwoTracks,
         Self::Archive,
@@ -67,7 +73,9 @@ impl Footage {
     #[must_use]
     pub fn fate(self) -> Fate {
         match self {
-            Self::Clean | Self::Faint | Self::Borderline | Self::Violent => Fate::Judged,
+            Self::Clean | Self::Faint | Self::Borderline | Self::Violent | Self::Crowded => {
+                Fate::Judged
+            }
             Self::Hevc | Self::TwoTracks | Self::Archive | Self::TooLong | Self::TooLarge => {
                 Fate::Unsupported
             }
@@ -82,7 +90,7 @@ impl Footage {
         match self {
             Self::Faint => Some(40.0),
             Self::Borderline => Some(65.0),
-            Self::Violent => Some(97.0),
+            Self::Violent | Self::Crowded => Some(97.0),
             _ => None,
         }
     }
@@ -150,6 +158,9 @@ impl File {
             labels.extend(
                 (0..20).map(|at| format!("Weapons:{}@{}-{}", 75 + at, 3 + 2 * at, 4 + 2 * at)),
             );
+        }
+        if self.footage == Footage::Crowded {
+            labels.extend((0..CROWD).map(|at| format!("Weapons:90@{}-{}", 3 + 2 * at, 4 + 2 * at)));
         }
         BTreeMap::from([("labels".to_owned(), labels.join(", "))])
     }

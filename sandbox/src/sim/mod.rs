@@ -32,4 +32,4 @@ pub use run::{Options, Outcome, play, run};
 pub use scene::Scene;
 pub use stage::Sample;
 pub use truth::Policy;
-pub use workload::{Action, Workload};
+pub use workload::{Action, Release, Workload};

@@ -1,17 +1,22 @@
 //! Uploaders and operators: they do what the workload says, through S3 and Step Functions as people do.
 
+use std::collections::BTreeMap;
+
+use anyhow::Context as _;
+use aws_sdk_s3::types::{CompletedMultipartUpload, CompletedPart};
+use aws_sdk_sfn::types::ExecutionStatus;
 use workflow::gate::POLICY_KEY;
 use workflow::names;
 
 use super::footage::File;
 use super::stage::Stage;
 use super::truth::{Policy, Version};
-use super::workload::Action;
+use super::workload::{Action, Release};
 use crate::aws::Aws;
 use crate::connector::Clients;
 use crate::delivery::DeliveryFaults;
 use crate::stack::in_process::InProcess;
-use crate::stack::{Stack, StackOptions};
+use crate::stack::{Function, Stack, StackOptions};
 
 /// Whoever uploads and operates.
 pub(super) struct People {
@@ -21,6 +26,22 @@ pub(super) struct People {
     pub(super) steps: InProcess,
     pub(super) s3: aws_sdk_s3::Client,
     pub(super) sfn: aws_sdk_sfn::Client,
+    /// Uploads in parts that are not completed.
+    parts: BTreeMap<usize, Parts>,
+    /// Uploads begun so far: S3 orders versions by the beginning of their uploads.
+    order: u64,
+    /// ARNs of the executions that were started by hand.
+    by_hand: Vec<String>,
+    /// Which functions are of another release than the rest.
+    releases: BTreeMap<Function, Release>,
+}
+
+/// An upload in parts.
+struct Parts {
+    upload_id: String,
+    key: String,
+    file: File,
+    order: u64,
 }
 
 impl People {
@@ -33,6 +54,10 @@ impl People {
             aws: aws.clone(),
             stack: stack.clone(),
             steps: steps.clone(),
+            parts: BTreeMap::new(),
+            order: 0,
+            by_hand: Vec::new(),
+            releases: BTreeMap::new(),
         }
     }
 
@@ -44,10 +69,15 @@ impl People {
                 told: true,
             } => self.upload(&key, file)?,
             Action::Upload { key, file, .. } => self.upload_untold(&key, file)?,
+            Action::BeginParts { number, key, file } => {
+                self.begin_parts(number, key, file).await?;
+            }
+            Action::CompleteParts(number) => self.complete_parts(number).await?,
             Action::Delete(upload) => self.delete(upload).await?,
             Action::Takedown(upload) => self.take_down(upload).await?,
             Action::Stop(upload) => self.stop(upload).await,
             Action::Redrive(upload) => self.redrive(upload).await,
+            Action::StartByHand => self.start_by_hand().await?,
             Action::Policy(policy) => self.put_policy(policy).await?,
             Action::ExpireResults => {
                 self.stage
@@ -57,18 +87,79 @@ impl People {
             }
             Action::JobLimit(limit) => self.set_job_limit(limit),
             Action::MaxJobs(max_jobs) => self.set_max_jobs(max_jobs)?,
+            Action::Deploy(function, release) => self.deploy(function, release)?,
             Action::Schedules(enabled) => self.set_schedules(enabled),
         }
         Ok(())
     }
 
-    fn upload(&self, key: &str, file: File) -> anyhow::Result<()> {
+    fn upload(&mut self, key: &str, file: File) -> anyhow::Result<()> {
+        let order = self.next_order();
         let bucket = &self.stack.raw_bucket;
         let version_id = self
             .aws
             .s3
             .put_synthetic(bucket, key, file.head(), file.size_bytes, file.metadata())?
             .unwrap_or_default();
+        self.uploaded(key, version_id, order, file)
+    }
+
+    async fn begin_parts(&mut self, number: usize, key: String, file: File) -> anyhow::Result<()> {
+        let create = self.s3.create_multipart_upload();
+        let create = create.bucket(&self.stack.raw_bucket).key(&key);
+        let metadata = file.metadata().into_iter().collect();
+        let created = create.set_metadata(Some(metadata)).send().await?;
+        let upload_id = created.upload_id.context("an upload without an id")?;
+        self.stage
+            .note(format_args!("upload {upload_id} of {key:?} is begun"));
+        let order = self.next_order();
+        let parts = Parts {
+            upload_id,
+            key,
+            file,
+            order,
+        };
+        self.parts.insert(number, parts);
+        Ok(())
+    }
+
+    async fn complete_parts(&mut self, number: usize) -> anyhow::Result<()> {
+        let Some(parts) = self.parts.remove(&number) else {
+            return Ok(());
+        };
+        let Parts {
+            upload_id,
+            key,
+            file,
+            order,
+        } = parts;
+        let mut bytes = file.head().to_vec();
+        bytes.resize(bytes.len().max(usize::try_from(file.size_bytes)?), 0);
+        let bucket = &self.stack.raw_bucket;
+        let part = self.s3.upload_part().bucket(bucket).key(&key);
+        let part = part.upload_id(&upload_id).part_number(1);
+        let part = part.body(bytes.into()).send().await?;
+        let part = CompletedPart::builder()
+            .part_number(1)
+            .set_e_tag(part.e_tag)
+            .build();
+        let all = CompletedMultipartUpload::builder().parts(part).build();
+        let complete = self.s3.complete_multipart_upload().bucket(bucket).key(&key);
+        let complete = complete.upload_id(upload_id).multipart_upload(all);
+        let version_id = complete.send().await?.version_id;
+        let version_id = version_id.context("a version without an id")?;
+        self.uploaded(&key, version_id, order, file)
+    }
+
+    /// Notes what was uploaded.
+    fn uploaded(
+        &self,
+        key: &str,
+        version_id: String,
+        order: u64,
+        file: File,
+    ) -> anyhow::Result<()> {
+        let bucket = &self.stack.raw_bucket;
         let execution = names::execution_name(bucket, key, &version_id);
         self.stage.note(format_args!(
             "upload of {key:?} as {version_id}: {:?}, {} bytes, {} ms, execution {execution}",
@@ -78,6 +169,7 @@ impl People {
             key: key.to_owned(),
             digest: self.aws.s3.digest(bucket, key, Some(&version_id))?,
             id: version_id,
+            order,
             file,
             deleted_ms: None,
             execution_arn: self.stack.execution_arn(&execution),
@@ -92,8 +184,13 @@ impl People {
         Ok(())
     }
 
+    fn next_order(&mut self) -> u64 {
+        self.order += 1;
+        self.order
+    }
+
     /// An upload whose notification is lost.
-    fn upload_untold(&self, key: &str, file: File) -> anyhow::Result<()> {
+    fn upload_untold(&mut self, key: &str, file: File) -> anyhow::Result<()> {
         let faults = self.aws.sns.faults();
         self.aws.sns.set_faults(DeliveryFaults {
             lost: 1.0,
@@ -150,6 +247,35 @@ impl People {
         }
     }
 
+    async fn start_by_hand(&mut self) -> anyhow::Result<()> {
+        let start = self.sfn.start_execution();
+        let start = start.state_machine_arn(&self.stack.state_machine_arn);
+        let name = format!("by-hand-{}", self.by_hand.len());
+        let started = start
+            .name(&name)
+            .input(r#"{"clip": "a.mp4"}"#)
+            .send()
+            .await?;
+        self.stage.fault(
+            "execution started by hand",
+            format_args!("execution {name} is started by hand"),
+        );
+        self.by_hand.push(started.execution_arn);
+        Ok(())
+    }
+
+    /// Executions that were started by hand and still run.
+    pub(super) async fn running_by_hand(&self) -> anyhow::Result<Vec<String>> {
+        let mut running = Vec::new();
+        for arn in &self.by_hand {
+            let describe = self.sfn.describe_execution().execution_arn(arn);
+            if describe.send().await?.status == ExecutionStatus::Running {
+                running.push(arn.clone());
+            }
+        }
+        Ok(running)
+    }
+
     /// Redrives an execution, if it is redrivable now.
     pub(super) async fn redrive(&self, upload: usize) {
         let Some(arn) = self.change(upload, |version| version.execution_arn.clone()) else {
@@ -192,17 +318,45 @@ impl People {
             "MAX_JOBS changed",
             format_args!("the functions are deployed with MAX_JOBS={max_jobs}"),
         );
-        self.stack = Stack::new(
-            &self.aws.account,
-            StackOptions {
-                max_jobs,
-                ..self.stack.options.clone()
-            },
+        self.redeploy(StackOptions {
+            max_jobs,
+            ..self.stack.options.clone()
+        })
+    }
+
+    pub(super) fn lift_cap(&mut self) -> anyhow::Result<()> {
+        self.stage.note(format_args!("the spending cap is lifted"));
+        self.redeploy(StackOptions {
+            max_video_minutes_a_day: None,
+            ..self.stack.options.clone()
+        })
+    }
+
+    fn deploy(&mut self, function: Function, release: Release) -> anyhow::Result<()> {
+        self.stage.fault(
+            "function of another release",
+            format_args!("{} is deployed as {release:?}", function.name()),
         );
-        let steps = self.steps.redeployed(&self.aws, &self.stack)?;
-        self.stack
-            .deploy_functions(&self.aws, |function| steps.code(function))?;
-        self.steps = steps;
+        self.releases.insert(function, release);
+        self.deploy_functions()
+    }
+
+    /// Deploys all functions with other options.
+    fn redeploy(&mut self, options: StackOptions) -> anyhow::Result<()> {
+        self.stack = Stack::new(&self.aws.account, options);
+        self.steps = self.steps.redeployed(&self.aws, &self.stack)?;
+        self.deploy_functions()
+    }
+
+    fn deploy_functions(&self) -> anyhow::Result<()> {
+        self.stack.deploy_functions(&self.aws, |function| {
+            let steps = self.steps.clone();
+            match self.releases.get(&function) {
+                None => steps,
+                Some(release) => steps.with_schema(release.schema()),
+            }
+            .code(function)
+        })?;
         Ok(())
     }
 

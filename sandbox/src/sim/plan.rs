@@ -82,6 +82,8 @@ pub struct CallFaults {
 pub struct InvocationFaults {
     /// Its environment starts cold.
     pub cold: f64,
+    /// Its environment was frozen for so long that the connections are dead.
+    pub thawed: f64,
     /// It is killed at a random moment of its first minute.
     pub killed: f64,
     /// How far its clock may be from the services'.
@@ -108,6 +110,8 @@ pub struct Interference {
     pub stop: f64,
     /// Its execution is redriven later.
     pub redrive: f64,
+    /// Somebody starts an execution by hand about then, with an input that is no upload.
+    pub by_hand: f64,
     /// Its version is removed from the raw bucket.
     pub delete: f64,
     /// Its key is taken down in the approved bucket.
@@ -120,6 +124,10 @@ pub struct Interference {
     pub job_limit: f64,
     /// `MAX_JOBS` is changed about then.
     pub max_jobs: f64,
+    /// How likely functions of two releases work side by side in a run.
+    pub deployments: f64,
+    /// How likely there is a spending cap in a run.
+    pub spending_cap: f64,
     /// How likely the state machine's TimeoutSeconds is short in a run.
     pub short_machine_timeout: f64,
 }
@@ -170,6 +178,7 @@ impl Plan {
             },
             invocations: InvocationFaults {
                 cold: 0.02,
+                thawed: 0.02,
                 killed: 0.0005,
                 clock_skew_ms_max: 20,
             },
@@ -188,9 +197,11 @@ impl Plan {
             interference: Interference {
                 stop: 0.01,
                 redrive: 0.01,
+                by_hand: 0.001,
                 delete: 0.005,
                 takedown: 0.01,
                 policy: 0.005,
+                deployments: 0.1,
                 ..Interference::default()
             },
             ..Self::none()
@@ -222,12 +233,15 @@ impl Plan {
         for (probability, max) in [
             (&mut interference.stop, 0.2),
             (&mut interference.redrive, 0.2),
+            (&mut interference.by_hand, 0.05),
             (&mut interference.delete, 0.1),
             (&mut interference.takedown, 0.1),
             (&mut interference.policy, 0.05),
             (&mut interference.expire_results, 0.05),
             (&mut interference.job_limit, 0.02),
             (&mut interference.max_jobs, 0.02),
+            (&mut interference.deployments, 0.5),
+            (&mut interference.spending_cap, 0.5),
             (&mut interference.short_machine_timeout, 0.2),
         ] {
             *probability = sometimes(rng, max);
@@ -236,6 +250,7 @@ impl Plan {
             calls,
             invocations: InvocationFaults {
                 cold: sometimes(rng, 0.5),
+                thawed: sometimes(rng, 0.5),
                 killed: sometimes(rng, 0.05),
                 clock_skew_ms_max: if rng.random_bool(0.5) { 2_000 } else { 0 },
             },

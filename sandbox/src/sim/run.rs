@@ -10,7 +10,7 @@ use rand_chacha::ChaCha8Rng;
 use time::macros::datetime;
 use workflow::names;
 
-use super::chaos::{Chaos, Storm, Strikes};
+use super::chaos::{Chaos, SERVICES, Storm, Strikes};
 use super::checks;
 use super::history::History;
 use super::people::People;
@@ -159,9 +159,9 @@ async fn simulate(
 impl Run {
     async fn deploy(options: Options, plan: Plan, workload: &Workload) -> anyhow::Result<Self> {
         let mut rng = stream(options.seed, 3);
-        // Runs begin at different moments of the hour, at which leftovers are looked for.
+        // Runs begin at different moments of the hour, at which leftovers are looked for, and of the day, which a cap is for.
         let origin =
-            datetime!(2026-11-01 12:00 UTC) + Duration::from_secs(rng.random_range(0..3600));
+            datetime!(2026-11-01 00:00 UTC) + Duration::from_secs(rng.random_range(0..86_400));
         let clock = Clock::new(origin, 1.0);
         let stage = Stage::new(clock.clone(), options.keep_history);
         let config = AwsConfig {
@@ -179,6 +179,7 @@ impl Run {
             &aws.account,
             StackOptions {
                 max_jobs: workload.max_jobs,
+                max_video_minutes_a_day: workload.max_video_minutes_a_day,
                 policy: Policy::Default.text(),
                 machine_timeout: workload.machine_timeout,
                 ..StackOptions::default()
@@ -203,6 +204,7 @@ impl Run {
     /// The faults begin, the workload is done, the faults end, all becomes quiet, and is checked.
     async fn play(&mut self, workload: Workload, strikes: Strikes) -> anyhow::Result<()> {
         let until = workload.lasts;
+        let cap_minutes = workload.max_video_minutes_a_day;
         self.let_loose(until, workload.job_faults, strikes);
         let began = tokio::time::Instant::now();
         for (at, action) in workload.actions {
@@ -226,6 +228,7 @@ impl Run {
             tokio::time::sleep(LOOK_EVERY).await;
             self.sample();
         }
+        let calm_ms = self.stage.now_ms();
         self.calm().await?;
         self.settle().await?;
         if !self.stage.is_broken() {
@@ -235,6 +238,8 @@ impl Run {
                 people: &self.people,
                 level: self.options.level,
                 max_jobs: self.max_jobs,
+                cap_minutes,
+                calm_ms,
             };
             checks.all().await?;
         }
@@ -249,12 +254,11 @@ impl Run {
         self.aws.sfn.set_faults(plan.lags);
         self.aws.rekognition.set_faults(job_faults);
         let until_ms = u64::try_from(until.as_millis()).unwrap_or(u64::MAX);
-        let services = ["s3", "states", "rekognition", "sns"];
         let storms = (0..plan.storms)
             .map(|_| {
                 let from_ms = rng.random_range(0..=until_ms);
                 Storm {
-                    service: services[rng.random_range(0..services.len())],
+                    service: SERVICES[rng.random_range(0..SERVICES.len())],
                     from_ms,
                     to_ms: from_ms + rng.random_range(0..1_800_000),
                 }
@@ -268,6 +272,7 @@ impl Run {
             storms,
             rng: stream(self.options.seed, 5),
             tokens: BTreeMap::new(),
+            thawed: BTreeMap::new(),
             until_ms,
         });
     }
@@ -290,6 +295,9 @@ impl Run {
         self.aws.rekognition.set_max_open_jobs(20);
         if self.people.stack.options.max_jobs == 0 {
             self.people.set_max_jobs(1)?;
+        }
+        if self.people.stack.options.max_video_minutes_a_day.is_some() {
+            self.people.lift_cap()?;
         }
         self.sweep()
     }
@@ -355,6 +363,9 @@ impl Run {
                 .map(|version| format!("execution {}", version.execution))
                 .collect()
         };
+        if open.is_empty() {
+            open.extend(self.people.running_by_hand().await?);
+        }
         if open.is_empty() {
             let keys = checks::keys(&self.people.s3, &self.people.stack.ledger_bucket).await?;
             open.extend(keys.into_iter().filter(|key| {

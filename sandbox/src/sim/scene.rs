@@ -37,7 +37,11 @@ fn small() -> Workload {
 }
 
 fn standard() -> Workload {
-    let mut script = Script::default();
+    let mut script = Script {
+        // Never reached: its counting is what matters.
+        cap_minutes: Some(10_000),
+        ..Script::default()
+    };
     // Every end, and more jobs than slots.
     script.upload(0, "clean.mp4", Footage::Clean, 60);
     script.upload(0, "fight.mp4", Footage::Violent, 60);
@@ -60,11 +64,14 @@ fn standard() -> Workload {
         file(Footage::Clean, 1 << 20, 30, script.number()),
         false,
     );
+    let file_in_parts = file(Footage::Clean, 10_000, 30, script.number());
+    script.parts(6, 700, "again.mp4", file_in_parts);
     let gone = script.upload(6, "gone.mp4", Footage::Clean, 30);
     script.act(7, Action::Delete(gone));
     let stopped = script.upload(8, "stopped.mp4", Footage::Clean, 300);
     script.act(200, Action::Stop(stopped));
     script.act(500, Action::Redrive(stopped));
+    script.act(600, Action::StartByHand);
     // A policy that is stricter than the scan under way.
     script.upload(1200, "faint.mp4", Footage::Faint, 200);
     script.act(1260, Action::Policy(Policy::Strict));
@@ -89,6 +96,7 @@ fn standard() -> Workload {
 struct Script {
     actions: Vec<(Duration, Action)>,
     uploads: usize,
+    cap_minutes: Option<u32>,
 }
 
 impl Script {
@@ -108,6 +116,13 @@ impl Script {
         self.uploads - 1
     }
 
+    /// Uploads a file in parts: no number is returned, since uploads are numbered as they come to be.
+    fn parts(&mut self, from_s: u64, to_s: u64, key: &str, file: File) {
+        let (number, key) = (0, key.to_owned());
+        self.act(from_s, Action::BeginParts { number, key, file });
+        self.act(to_s, Action::CompleteParts(number));
+    }
+
     /// Uploads a small file that lasts so many seconds; returns the upload's number.
     fn upload(&mut self, at_s: u64, key: &str, footage: Footage, lasts_s: u64) -> usize {
         let file = file(footage, 1 << 20, lasts_s, self.uploads);
@@ -119,6 +134,7 @@ impl Script {
         self.actions.sort_by_key(|(at, _)| *at);
         Workload {
             max_jobs,
+            max_video_minutes_a_day: self.cap_minutes,
             machine_timeout: None,
             job_faults,
             lasts: self.actions.last().map_or(Duration::ZERO, |(at, _)| *at),

@@ -122,6 +122,7 @@ impl Stage {
                 let job = Job {
                     ended: None,
                     number: *number,
+                    started_ms: now_ms,
                 };
                 truth.job_started(tag, job);
                 let scans_own_version = truth

@@ -12,6 +12,8 @@ pub(super) struct Version {
     pub(super) key: String,
     /// Its id.
     pub(super) id: String,
+    /// Grows from version to version of a key, in S3's order of them.
+    pub(super) order: u64,
     /// What it is.
     pub(super) file: File,
     /// Digest of its bytes.
@@ -41,6 +43,8 @@ pub(super) struct Job {
     pub(super) ended: Option<(i64, bool)>,
     /// Its number in the service.
     pub(super) number: u64,
+    /// When it was started.
+    pub(super) started_ms: i64,
 }
 
 /// A policy of the operator's.
@@ -91,7 +95,7 @@ impl Policy {
 /// Everything that is known to be so.
 #[derive(Debug, Default)]
 pub(super) struct Truth {
-    /// In the order of upload: later ones of a key are newer.
+    /// In the order in which they came to be.
     pub(super) versions: Vec<Version>,
     by_id: BTreeMap<String, usize>,
     by_execution: BTreeMap<String, usize>,

@@ -5,16 +5,18 @@ use std::time::Duration;
 
 use rand::Rng as _;
 use rand_chacha::ChaCha8Rng;
+use workflow::ledger::Schema;
 
-use super::footage::{File, Footage};
+use super::footage::{Fate, File, Footage};
 use super::plan::Plan;
 use super::truth::Policy;
 use crate::rekognition;
+use crate::stack::Function;
 
 /// Something that somebody does.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Action {
-    /// Uploads a file as the next version of a key.
+    /// Uploads a file at once, as the next version of a key.
     Upload {
         /// The key.
         key: String,
@@ -23,6 +25,17 @@ pub enum Action {
         /// Whether the notification of it arrives, if nothing else goes wrong.
         told: bool,
     },
+    /// Begins to upload a small file in parts: as a version it is as old as its beginning.
+    BeginParts {
+        /// By which it is completed.
+        number: usize,
+        /// The key.
+        key: String,
+        /// The file.
+        file: File,
+    },
+    /// Completes an upload in parts.
+    CompleteParts(usize),
     /// Removes an uploaded version for good; the number is that of the upload.
     Delete(usize),
     /// Deletes the key of an upload in the approved bucket.
@@ -31,6 +44,8 @@ pub enum Action {
     Stop(usize),
     /// Redrives the execution of an upload.
     Redrive(usize),
+    /// Starts an execution by hand, with an input that is no upload.
+    StartByHand,
     /// Edits the policy.
     Policy(Policy),
     /// Lets the results of all ended jobs expire.
@@ -39,8 +54,33 @@ pub enum Action {
     JobLimit(usize),
     /// Deploys the functions with another `MAX_JOBS`.
     MaxJobs(u32),
+    /// Deploys one function of another release; the others stay as they are.
+    Deploy(Function, Release),
     /// Disables the schedules, or enables them again.
     Schedules(bool),
+}
+
+/// What of a release matters to the others that work at the same time: the ledger's documents that it reads and writes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Release {
+    /// Reads the next schema of the ledger's documents, and writes this one.
+    Expanded,
+    /// Reads and writes the next one.
+    Next,
+}
+
+impl Release {
+    pub(super) fn schema(self) -> Schema {
+        let Schema { written, .. } = Schema::CURRENT;
+        let next = written + 1;
+        Schema {
+            written: match self {
+                Self::Expanded => written,
+                Self::Next => next,
+            },
+            read_max: next,
+        }
+    }
 }
 
 /// A workload: what is done when.
@@ -48,6 +88,8 @@ pub enum Action {
 pub struct Workload {
     /// `MAX_JOBS` at first.
     pub max_jobs: u32,
+    /// The spending cap at first.
+    pub max_video_minutes_a_day: Option<u32>,
     /// TimeoutSeconds of the state machine, if not its default.
     pub machine_timeout: Option<Duration>,
     /// Which jobs fail, and of which the end is told how often.
@@ -68,6 +110,9 @@ enum Arrival {
 
 /// Jobs of a run that draw whether they fail.
 const JOBS_DRAWN_PER_VIDEO: usize = 6;
+
+/// Smaller files are uploaded in parts now and then: their bytes are real.
+const PARTS_BYTES_MAX: u64 = 200_000;
 
 const MINUTE_MS: f64 = 60_000.0;
 const GIB: u64 = 1 << 30;
@@ -98,21 +143,19 @@ impl Workload {
             .collect();
         uploads.sort_by(f64::total_cmp);
         let mut actions = Vec::new();
+        if rng.random_bool(plan.interference.deployments) {
+            deployments(rng, span_ms, &mut actions);
+        }
         let mut files: Vec<File> = Vec::new();
         for (number, at_ms) in uploads.iter().enumerate() {
             let file = match files.last() {
                 // The same bytes again: equal ETags.
                 Some(_) if rng.random_bool(0.1) => files[rng.random_range(0..files.len())].clone(),
-                _ => file(rng, number, longest_ms),
+                _ => file(rng, plan, number, longest_ms),
             };
             files.push(file.clone());
             let key = key(rng.random_range(0..keys), file.footage);
-            let upload = Action::Upload {
-                key,
-                file,
-                told: true,
-            };
-            push(&mut actions, *at_ms, upload);
+            upload(rng, number, *at_ms, key, file, &mut actions);
             interfere(rng, plan, number, *at_ms, longest_ms, &mut actions);
         }
         for _ in 0..plan.outages {
@@ -125,8 +168,12 @@ impl Workload {
         actions.sort_by_key(|(at, _)| *at);
         let last = actions.last().map_or(Duration::ZERO, |(at, _)| *at);
         let short = rng.random_bool(plan.interference.short_machine_timeout);
+        let capped = rng.random_bool(plan.interference.spending_cap);
+        #[allow(clippy::cast_possible_truncation, reason = "drawn from 1 to 300")]
+        let cap_minutes = whole(log_uniform(rng, 1.0, 300.0)) as u32;
         Self {
             max_jobs,
+            max_video_minutes_a_day: capped.then_some(cap_minutes),
             machine_timeout: short.then(|| Duration::from_secs(rng.random_range(600..7200))),
             job_faults: job_faults(rng, plan, videos),
             lasts: last + Duration::from_secs(rng.random_range(0..3600)),
@@ -139,8 +186,47 @@ impl Workload {
     pub fn uploads(&self) -> usize {
         let actions = self.actions.iter();
         actions
-            .filter(|(_, action)| matches!(action, Action::Upload { .. }))
+            .filter(|(_, action)| {
+                matches!(action, Action::Upload { .. } | Action::CompleteParts(_))
+            })
             .count()
+    }
+}
+
+/// An upload at once, or of a small file in parts, which may take long.
+fn upload(
+    rng: &mut ChaCha8Rng,
+    number: usize,
+    at_ms: f64,
+    key: String,
+    file: File,
+    actions: &mut Vec<(Duration, Action)>,
+) {
+    let in_parts = file.size_bytes < PARTS_BYTES_MAX && file.footage.fate() != Fate::Ignored;
+    if in_parts && rng.random_bool(0.5) {
+        let takes_ms = log_uniform(rng, 100.0, 30.0 * MINUTE_MS);
+        push(actions, at_ms, Action::BeginParts { number, key, file });
+        push(actions, at_ms + takes_ms, Action::CompleteParts(number));
+    } else {
+        let told = true;
+        push(actions, at_ms, Action::Upload { key, file, told });
+    }
+}
+
+/// Functions of two releases beside each other: one after the other is deployed, and some are rolled back.
+fn deployments(rng: &mut ChaCha8Rng, span_ms: f64, actions: &mut Vec<(Duration, Action)>) {
+    for function in Function::ALL {
+        push(actions, 0.0, Action::Deploy(function, Release::Expanded));
+        let next_ms = rng.random::<f64>() * span_ms;
+        push(actions, next_ms, Action::Deploy(function, Release::Next));
+        if rng.random_bool(0.3) {
+            let back_ms = next_ms + rng.random::<f64>() * span_ms;
+            push(
+                actions,
+                back_ms,
+                Action::Deploy(function, Release::Expanded),
+            );
+        }
     }
 }
 
@@ -172,6 +258,7 @@ fn interfere(
     ];
     for (probability, action) in [
         (often.redrive, Action::Redrive(number)),
+        (often.by_hand, Action::StartByHand),
         (often.delete, Action::Delete(number)),
         (often.takedown, Action::Takedown(number)),
         (
@@ -205,8 +292,10 @@ fn job_faults(rng: &mut ChaCha8Rng, plan: &Plan, videos: usize) -> rekognition::
     }
 }
 
-fn file(rng: &mut ChaCha8Rng, number: usize, longest_ms: f64) -> File {
+fn file(rng: &mut ChaCha8Rng, plan: &Plan, number: usize, longest_ms: f64) -> File {
     let footage = match rng.random_range(0..100) {
+        // Not in pages of a few rows: no function's time is enough for so many.
+        0 if plan.jobs.page_rows_max.is_none() && rng.random_bool(0.1) => Footage::Crowded,
         0..50 => Footage::Clean,
         50..58 => Footage::Faint,
         58..68 => Footage::Borderline,

@@ -8,6 +8,7 @@
 mod alarms;
 mod budget;
 mod call;
+mod call_sites;
 mod crashes;
 mod e2e;
 mod events;

@@ -1,5 +1,7 @@
 //! The simulation itself: one seed, one history, and what it must find.
 
+use std::process::Command;
+
 use sandbox::sim::{Level, Options, Outcome, run};
 
 fn run_with(seed: u64, videos: usize, level: Level) -> Outcome {
@@ -28,6 +30,32 @@ fn one_seed_has_one_history() {
     for (seed, level) in [(1, Level::None), (2, Level::Usual), (3, Level::Hostile)] {
         assert_same(&run_with(seed, 8, level), &run_with(seed, 8, level));
     }
+}
+
+#[test]
+fn another_process_tells_the_same_history() {
+    let folder = tempfile::tempdir().unwrap();
+    let histories = ["one", "other"].map(|process| {
+        let into = folder.path().join(process);
+        let output = Command::new(env!("CARGO_BIN_EXE_sandbox"))
+            .args([
+                "sim",
+                "--seed",
+                "7",
+                "--videos",
+                "6",
+                "--faults",
+                "hostile",
+                "--history",
+            ])
+            .arg(&into)
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{output:?}");
+        std::fs::read_to_string(into.join("7.history")).unwrap()
+    });
+    assert!(histories[0].lines().count() > 100, "{}", histories[0]);
+    assert_eq!(histories[0], histories[1]);
 }
 
 #[test]
