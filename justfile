@@ -40,10 +40,10 @@ test *arguments:
 clients:
     sandbox/tests/clients/run.sh
 
-# Every single crash, throttle and lost answer, at each call of a small workload.
+# A crash, throttle or lost answer at every single call of the standard scene; --pairs: two crashes at every pair of calls.
 [group('check')]
-crashes:
-    REELGATE_CRASH_STEP=1 cargo test --release --locked -p sandbox --test it crashes::
+crashes *arguments:
+    cargo run --release --locked -p sandbox -- crashes {{ arguments }}
 
 # Simulated histories from seeds, with faults: what must hold is checked, and a seed that fails is named.
 [group('check')]

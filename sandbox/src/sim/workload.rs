@@ -202,8 +202,11 @@ fn upload(
     file: File,
     actions: &mut Vec<(Duration, Action)>,
 ) {
-    let in_parts = file.size_bytes < PARTS_BYTES_MAX && file.footage.fate() != Fate::Ignored;
-    if in_parts && rng.random_bool(0.5) {
+    let may_be_in_parts = file.size_bytes < PARTS_BYTES_MAX
+        && file.footage.fate() != Fate::Ignored
+        // Its labels are more than S3 takes as metadata, which only an upload at once gets around here.
+        && file.footage != Footage::Crowded;
+    if may_be_in_parts && rng.random_bool(0.5) {
         let takes_ms = log_uniform(rng, 100.0, 30.0 * MINUTE_MS);
         push(actions, at_ms, Action::BeginParts { number, key, file });
         push(actions, at_ms + takes_ms, Action::CompleteParts(number));
