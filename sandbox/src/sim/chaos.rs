@@ -209,6 +209,7 @@ impl faults::Plan for Chaos {
         }
         let name = function.name();
         self.stage.note(format_args!("{name} #{invocation} begins"));
+        watch::began(&self.stage, invocation);
         beginning
     }
 
@@ -219,6 +220,7 @@ impl faults::Plan for Chaos {
         let before = latency.mul_f64(split);
         let (name, invocation) = (call.function.name(), call.invocation);
         let subject = watch::subject(request);
+        watch::sent(&self.stage, call, request);
         let operation = call.operation.trim_end();
         match fault {
             None => self
@@ -236,7 +238,7 @@ impl faults::Plan for Chaos {
         }
     }
 
-    fn acted(&mut self, call: &Call, path: &str, status: StatusCode) {
+    fn acted(&mut self, call: &Call, request: &http::Request<SdkBody>, status: StatusCode) {
         let (name, invocation) = (call.function.name(), call.invocation);
         if !status.is_success() {
             let operation = call.operation.trim_end();
@@ -246,7 +248,7 @@ impl faults::Plan for Chaos {
             ));
         }
         if status.is_success() {
-            watch::acted(&self.stage, &self.aws, call, path);
+            watch::acted(&self.stage, &self.aws, call, request);
         }
     }
 
@@ -254,5 +256,6 @@ impl faults::Plan for Chaos {
         let name = function.name();
         self.stage
             .note(format_args!("{name} #{invocation} ends: {how}"));
+        watch::ended(&self.stage, invocation, how);
     }
 }

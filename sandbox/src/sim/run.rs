@@ -13,8 +13,10 @@ use workflow::names;
 use super::chaos::{Chaos, Storm};
 use super::checks;
 use super::history::History;
+use super::logs::{Leak, Listener};
 use super::people::People;
 use super::plan::{Level, Plan};
+use super::recovery::{self, Bounds};
 use super::stage::{Sample, Stage};
 use super::truth::Policy;
 use super::workload::{Action, Workload};
@@ -30,10 +32,6 @@ use crate::stack::{Function, Stack, StackOptions};
 
 /// How often it is looked at whether all is quiet, and a sample is taken for the plot.
 const LOOK_EVERY: Duration = Duration::from_mins(1);
-
-/// How long recovery may take once nothing goes wrong any more, besides the backlog: a heartbeat's limit, the longest
-/// delay of the state machine's Retry, two leases of the longest function, a late copy, and what waits for the hour.
-const RECOVERY_MAX: Duration = Duration::from_hours(3);
 
 /// Jobs of a run that draw whether they fail.
 const JOBS_DRAWN_PER_VIDEO: usize = 6;
@@ -81,6 +79,8 @@ pub struct Outcome {
 /// # Errors
 /// When the gate cannot be deployed, which is no finding but a mistake in the simulation.
 pub fn run(options: Options) -> anyhow::Result<Outcome> {
+    let leak = Leak::default();
+    let _listener = tracing::subscriber::set_default(Listener(leak.clone()));
     // The SDKs draw their jitter and ids from this.
     fastrand::seed(options.seed);
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -88,7 +88,7 @@ pub fn run(options: Options) -> anyhow::Result<Outcome> {
         .start_paused(true)
         .build()
         .context("no runtime can be made")?;
-    let outcome = runtime.block_on(Box::pin(simulate(options)))?;
+    let outcome = runtime.block_on(Box::pin(simulate(options, &leak)))?;
     Ok(outcome)
 }
 
@@ -111,11 +111,14 @@ struct Run {
     recovery: Duration,
 }
 
-async fn simulate(options: Options) -> anyhow::Result<Outcome> {
+async fn simulate(options: Options, leak: &Leak) -> anyhow::Result<Outcome> {
     let plan = Plan::of(options.level, &mut stream(options.seed, 1));
     let workload = Workload::draw(&mut stream(options.seed, 2), &plan, options.videos);
     let mut run = Run::deploy(options, plan, &workload).await?;
     let result = run.play(workload).await;
+    if let Some(place) = leak.place() {
+        run.stage.broken(format!("a task token is logged: {place}"));
+    }
     let functions = run.aws.lambda.stats().functions;
     let invocations = functions.values().map(|stats| stats.invocations).sum();
     // The functions hold the services that hold the functions.
@@ -159,8 +162,10 @@ impl Run {
         let steps = InProcess::new(&aws, &stack)?;
         stack.deploy(&aws, |function| steps.code(function)).await?;
         let now_ms = stage.now_ms();
+        let max_jobs = workload.max_jobs;
         stage.lock().truth.policies.push((now_ms, Policy::Default));
-        let people = People::new(stage.clone(), &aws, &stack, &steps);
+        stage.lock().truth.max_jobs.push((now_ms, max_jobs));
+        let people = People::new(stage.clone(), &aws, &stack, &steps)?;
         Ok(Self {
             options,
             plan,
@@ -268,7 +273,11 @@ impl Run {
         if self.people.stack.options.max_jobs == 0 {
             self.people.set_max_jobs(1)?;
         }
-        self.sweep()
+        if self.options.seed.is_multiple_of(2) {
+            self.people.leave_sweep().await
+        } else {
+            self.sweep()
+        }
     }
 
     /// The operator asks for a sweep, which brings lost upload events back.
@@ -282,7 +291,9 @@ impl Run {
     /// Waits until every execution has ended and nothing is left in the ledger.
     async fn settle(&mut self) -> anyhow::Result<()> {
         let began = tokio::time::Instant::now();
-        let bound = RECOVERY_MAX + self.backlog();
+        let began_ms = self.stage.now_ms();
+        let max_jobs = self.people.stack.options.max_jobs;
+        let bounds = Bounds::of(&self.stage.lock().truth, max_jobs);
         while !self.stage.is_broken() {
             tokio::time::sleep(LOOK_EVERY).await;
             self.sample();
@@ -291,8 +302,18 @@ impl Run {
                 self.recovery = began.elapsed();
                 return Ok(());
             }
-            if began.elapsed() > bound {
-                let some: Vec<_> = open.iter().take(10).cloned().collect();
+            let (late, bound) = if began.elapsed() > bounds.leftovers {
+                (open, bounds.leftovers)
+            } else if began.elapsed() > bounds.videos {
+                (
+                    recovery::running_since(&self.stage.lock().truth, began_ms),
+                    bounds.videos,
+                )
+            } else {
+                continue;
+            };
+            if !late.is_empty() {
+                let some: Vec<_> = late.into_iter().take(10).collect();
                 self.stage.broken(format!(
                     "not settled {bound:?} after the last fault: {}",
                     some.join(", ")
@@ -300,23 +321,6 @@ impl Run {
             }
         }
         Ok(())
-    }
-
-    /// How long the jobs of all that has not ended take one after the other in the slots, if each is scanned twice.
-    fn backlog(&self) -> Duration {
-        let inner = self.stage.lock();
-        let jobs = inner
-            .truth
-            .versions
-            .iter()
-            .filter(|version| !version.has_ended())
-            .map(|version| Duration::from_millis(version.file.duration_ms));
-        let (mut sum, mut longest) = (Duration::ZERO, Duration::ZERO);
-        for job in jobs {
-            sum += job;
-            longest = longest.max(job);
-        }
-        sum / self.people.stack.options.max_jobs.max(1) + 2 * longest
     }
 
     /// What is not settled yet.
