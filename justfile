@@ -50,6 +50,11 @@ crashes *arguments:
 sim *arguments:
     cargo run --release --locked -p sandbox -- sim {{ arguments }}
 
+# Deliberate bugs, each of which the simulation must find; all of them, or those named. --check: do they still apply?
+[group('check')]
+mutants *names:
+    sandbox/tests/mutants/run.sh {{ names }}
+
 # Terraform: fmt, validate, test, tflint, checkov.
 [group('check')]
 tf-check:

@@ -145,9 +145,9 @@ async fn struck(
     let act = {
         let running = Arc::clone(&running);
         async move {
-            let path = request.uri().path().to_owned();
+            let sent = copy_of(&request);
             let response = aws.handle(request.map(boxed)).await;
-            running.acted(&call, &path, response.status());
+            running.acted(&call, &sent, response.status());
             response
         }
     };
@@ -182,6 +182,15 @@ async fn struck(
         clock.sleep(strike.after).await;
     }
     Ok(response)
+}
+
+/// The request once more, for whoever looks at it after the service took it: without its body, if that can be read only once.
+fn copy_of(request: &http::Request<SdkBody>) -> http::Request<SdkBody> {
+    let mut copy = http::Request::new(request.body().try_clone().unwrap_or_else(SdkBody::empty));
+    request.method().clone_into(copy.method_mut());
+    request.uri().clone_into(copy.uri_mut());
+    request.headers().clone_into(copy.headers_mut());
+    copy
 }
 
 fn boxed(body: SdkBody) -> Body {

@@ -94,7 +94,7 @@ pub trait Plan: Send {
     fn strikes(&mut self, number: u64, call: &Call, request: &http::Request<SdkBody>) -> Strike;
 
     /// A service has acted on a call, whether or not its answer will arrive.
-    fn acted(&mut self, _call: &Call, _path: &str, _status: StatusCode) {}
+    fn acted(&mut self, _call: &Call, _request: &http::Request<SdkBody>, _status: StatusCode) {}
 
     /// An invocation has ended: killed, or with its answer or its error's name.
     fn ends(&mut self, _function: Function, _invocation: u64, _how: &str) {}
@@ -178,9 +178,9 @@ impl Running {
     }
 
     /// Tells the plan what a service made of a call.
-    pub(crate) fn acted(&self, call: &Call, path: &str, status: StatusCode) {
+    pub(crate) fn acted(&self, call: &Call, request: &http::Request<SdkBody>, status: StatusCode) {
         if let Some(plan) = &mut self.faults.lock().plan {
-            plan.acted(call, path, status);
+            plan.acted(call, request, status);
         }
     }
 

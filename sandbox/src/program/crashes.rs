@@ -202,7 +202,7 @@ fn summary(scene: Scene, calls: &[Call], total: &Total, took: Duration) -> Strin
     if let Some((recovery, blows)) = &total.slowest {
         let _ = writeln!(
             text,
-            "the slowest was quiet {} s after the last action: {}",
+            "the slowest was quiet {} s after the last fault: {}",
             recovery.as_secs(),
             described(calls, blows)
         );

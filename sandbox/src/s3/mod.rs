@@ -195,7 +195,25 @@ impl S3 {
             etag: object.etag.clone(),
             version_id: bucket.shown_id(&version.id),
             metadata: object.described.metadata.clone(),
+            tags: object.described.tags.clone(),
         })
+    }
+
+    /// Replaces the tags of one version of an object, as its owner does.
+    ///
+    /// # Errors
+    /// As [`Self::head`].
+    pub fn set_tags(
+        &self,
+        bucket: &str,
+        key: &str,
+        version_id: Option<&str>,
+        tags: BTreeMap<String, String>,
+    ) -> Result<(), ApiError> {
+        self.core
+            .set_tags(bucket, key, version_id, tags)
+            .map_err(|error| api_error(&error))?;
+        Ok(())
     }
 
     /// A digest of an object's bytes, which is the same for equal bytes however they were put; of simulated ones, of their
@@ -257,6 +275,8 @@ pub struct ObjectInfo {
     pub version_id: Option<String>,
     /// User metadata, names without the `x-amz-meta-` prefix, lower case.
     pub metadata: BTreeMap<String, String>,
+    /// Its tags.
+    pub tags: BTreeMap<String, String>,
 }
 
 /// An object on its way into a bucket.

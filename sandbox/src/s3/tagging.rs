@@ -106,7 +106,7 @@ impl Core {
     }
 
     /// Replaces all tags of a version; returns its id as responses show it.
-    fn set_tags(
+    pub(super) fn set_tags(
         &self,
         bucket: &str,
         key: &str,

@@ -224,17 +224,23 @@ impl faults::Plan for Chaos {
         }
         let name = function.name();
         self.stage.note(format_args!("{name} #{invocation} begins"));
+        watch::began(&self.stage, invocation);
         beginning
     }
 
     fn strikes(&mut self, number: u64, call: &Call, request: &http::Request<SdkBody>) -> Strike {
         let struck = self.strikes.get(&number).copied();
+        if struck.is_some() {
+            let now_ms = self.stage.now_ms();
+            self.stage.lock().struck_ms = Some(now_ms);
+        }
         let fault = struck.or_else(|| self.fault(call, request));
         let latency = self.latency(call);
         let split: f64 = self.rng.random();
         let before = latency.mul_f64(split);
         let (name, invocation) = (call.function.name(), call.invocation);
         let subject = watch::subject(request);
+        watch::sent(&self.stage, call, request);
         let operation = call.operation.trim_end();
         match fault {
             None => self
@@ -252,7 +258,7 @@ impl faults::Plan for Chaos {
         }
     }
 
-    fn acted(&mut self, call: &Call, path: &str, status: StatusCode) {
+    fn acted(&mut self, call: &Call, request: &http::Request<SdkBody>, status: StatusCode) {
         let (name, invocation) = (call.function.name(), call.invocation);
         if !status.is_success() {
             let operation = call.operation.trim_end();
@@ -262,7 +268,7 @@ impl faults::Plan for Chaos {
             ));
         }
         if status.is_success() {
-            watch::acted(&self.stage, &self.aws, call, path);
+            watch::acted(&self.stage, &self.aws, call, request);
         }
     }
 
@@ -271,5 +277,6 @@ impl faults::Plan for Chaos {
         let name = function.name();
         self.stage
             .note(format_args!("{name} #{invocation} ends: {how}"));
+        watch::ended(&self.stage, invocation, how);
     }
 }

@@ -12,10 +12,14 @@ use super::footage::Fate;
 use super::people::People;
 use super::plan::Level;
 use super::stage::Stage;
-use super::truth::{Truth, Version};
+use super::truth::{Job, Truth, Version};
+use super::{idle, objects};
 use crate::aws::Aws;
 use crate::sfn::TOKEN_CANARY;
 use crate::stack::permissions::Principal;
+
+/// Scans of a version in one drive: `MAX_ANALYSES` as the simulation deploys it.
+pub(super) const SCANS_MAX: u32 = 2;
 
 /// What is looked at.
 pub(super) struct Checks<'a> {
@@ -57,7 +61,8 @@ impl Checks<'_> {
         self.check_jobs();
         self.check_cap(&versions);
         self.check_permissions();
-        self.check_secrets().await?;
+        objects::check(self, &versions).await?;
+        idle::check(self.stage, self.aws).await;
         Ok(())
     }
 
@@ -71,10 +76,15 @@ impl Checks<'_> {
         let end = described.error.clone();
         let end = end.unwrap_or_else(|| described.status.as_str().to_owned());
         *self.stage.lock().truth.ends.entry(end).or_default() += 1;
+        if format!("{described:?}").contains(TOKEN_CANARY) {
+            let execution = &version.execution;
+            self.stage
+                .broken(format!("the execution {execution} tells a task token"));
+        }
         Some(described)
     }
 
-    fn read(&self, key: &str) -> Option<String> {
+    pub(super) fn read(&self, key: &str) -> Option<String> {
         let bucket = &self.people.stack.ledger_bucket;
         let bytes = self.aws.s3.read(bucket, key, None, 0, usize::MAX).ok()?;
         String::from_utf8(bytes.to_vec()).ok()
@@ -172,7 +182,7 @@ impl Checks<'_> {
                 fate == Fate::Unsupported || version.deleted_ms.is_some()
             }
             (ExecutionStatus::Failed, Some("ModerationFailed")) => {
-                fate == Fate::Unscannable || hostile
+                fate == Fate::Unscannable || scans_lost(truth, version) >= SCANS_MAX as usize
             }
             (ExecutionStatus::Failed, Some("AttemptsExhausted" | "AccessDenied")) => hostile,
             (ExecutionStatus::Aborted, _) => !version.stopped_ms.is_empty(),
@@ -288,30 +298,6 @@ impl Checks<'_> {
             }
         }
     }
-
-    /// Promise 7: a task token is nowhere but in records, of which none are left.
-    async fn check_secrets(&self) -> anyhow::Result<()> {
-        let stack = &self.people.stack;
-        for key in keys(&self.people.s3, &stack.ledger_bucket).await? {
-            if self
-                .read(&key)
-                .is_some_and(|text| text.contains(TOKEN_CANARY))
-            {
-                self.stage.broken(format!("{key} holds a task token"));
-            }
-        }
-        for queue in [
-            &stack.ingest_failures_queue_arn,
-            &stack.callback_failures_queue_arn,
-            &stack.undelivered_results_queue_arn,
-        ] {
-            let bodies = self.aws.sqs.bodies(queue);
-            if bodies.iter().any(|body| body.contains(TOKEN_CANARY)) {
-                self.stage.broken(format!("{queue} holds a task token"));
-            }
-        }
-        Ok(())
-    }
 }
 
 /// Promise 3: a second job is paid for only for a reason that the report names and that is so.
@@ -322,20 +308,20 @@ fn jobs_are_explained(truth: &Truth, version: &Version, report: &Value) -> bool 
         .flatten()
         .filter_map(|analysis| analysis["reason"].as_str())
         .collect();
-    let failed = version
-        .jobs
-        .iter()
-        .filter(|job| matches!(job.ended, Some((_, false))))
-        .count();
-    let redriven = version.redriven_ms.len();
-    let possible =
-        1 + failed + redriven + truth.expiries + (truth.policies.len() - 1) + truth.foreign;
+    let possible = 1 + scans_lost(truth, version) + version.redriven_ms.len();
     let repeated_first = reasons
         .iter()
         .skip(1)
         .filter(|reason| **reason == "first")
         .count();
     version.jobs.len() <= possible && version.jobs.len() <= reasons.len() && repeated_first == 0
+}
+
+/// How many scans of a version may have brought nothing that can be judged.
+fn scans_lost(truth: &Truth, version: &Version) -> usize {
+    let failed = |job: &&Job| matches!(job.ended, Some((_, false)));
+    let failed = version.jobs.iter().filter(failed).count();
+    failed + truth.expiries + truth.foreign + (truth.policies.len() - 1)
 }
 
 /// What the report must say of an execution that ended so.

@@ -7,6 +7,7 @@ use aws_sdk_s3::types::{CompletedMultipartUpload, CompletedPart};
 use aws_sdk_sfn::types::ExecutionStatus;
 use workflow::gate::POLICY_KEY;
 use workflow::names;
+use workflow::steps::sweep::CURSOR_KEY;
 
 use super::footage::File;
 use super::stage::Stage;
@@ -15,6 +16,7 @@ use super::workload::{Action, Release};
 use crate::aws::Aws;
 use crate::connector::Clients;
 use crate::delivery::DeliveryFaults;
+use crate::sns::Subscription;
 use crate::stack::in_process::InProcess;
 use crate::stack::{Function, Stack, StackOptions};
 
@@ -26,6 +28,8 @@ pub(super) struct People {
     pub(super) steps: InProcess,
     pub(super) s3: aws_sdk_s3::Client,
     pub(super) sfn: aws_sdk_sfn::Client,
+    /// Hears of every decision.
+    pub(super) decisions_queue_arn: String,
     /// Uploads in parts that are not completed.
     parts: BTreeMap<usize, Parts>,
     /// Uploads begun so far: S3 orders versions by the beginning of their uploads.
@@ -45,20 +49,34 @@ struct Parts {
 }
 
 impl People {
-    pub(super) fn new(stage: Stage, aws: &Aws, stack: &Stack, steps: &InProcess) -> Self {
+    pub(super) fn new(
+        stage: Stage,
+        aws: &Aws,
+        stack: &Stack,
+        steps: &InProcess,
+    ) -> anyhow::Result<Self> {
         let Clients { s3, sfn, .. } = Clients::new(aws, "operator");
-        Self {
+        let decisions_queue_arn = aws.sqs.create_queue("decisions");
+        let subscription = Subscription {
+            endpoint_arn: decisions_queue_arn.clone(),
+            filter_policy: None,
+            dead_letter_queue_arn: None,
+        };
+        aws.sns
+            .subscribe(&stack.decisions_topic_arn, subscription)?;
+        Ok(Self {
             stage,
             s3,
             sfn,
             aws: aws.clone(),
             stack: stack.clone(),
             steps: steps.clone(),
+            decisions_queue_arn,
             parts: BTreeMap::new(),
             order: 0,
             by_hand: Vec::new(),
             releases: BTreeMap::new(),
-        }
+        })
     }
 
     pub(super) async fn act(&mut self, action: Action) -> anyhow::Result<()> {
@@ -180,6 +198,8 @@ impl People {
             copied_ms: Vec::new(),
             statuses: Vec::new(),
         };
+        let (id, tags) = (Some(version.id.as_str()), version.user_tags());
+        self.aws.s3.set_tags(bucket, key, id, tags)?;
         self.stage.lock().truth.add(version);
         Ok(())
     }
@@ -305,6 +325,19 @@ impl People {
         Ok(())
     }
 
+    /// A sweep that was cut off before it came anywhere: the next look at leftovers goes on with it.
+    pub(super) async fn leave_sweep(&self) -> anyhow::Result<()> {
+        self.stage
+            .note(format_args!("a sweep is cut off as it begins"));
+        let cursor = r#"{"schema_version": 1, "revision": 1, "nonce": "cut off", "not_before_ms": 0, "prefix": ""}"#;
+        let put = self.s3.put_object().bucket(&self.stack.ledger_bucket);
+        put.key(CURSOR_KEY)
+            .body(cursor.as_bytes().to_vec().into())
+            .send()
+            .await?;
+        Ok(())
+    }
+
     pub(super) fn set_job_limit(&self, limit: usize) {
         self.stage.fault(
             "job limit changed",
@@ -318,6 +351,8 @@ impl People {
             "MAX_JOBS changed",
             format_args!("the functions are deployed with MAX_JOBS={max_jobs}"),
         );
+        let now_ms = self.stage.now_ms();
+        self.stage.lock().truth.max_jobs.push((now_ms, max_jobs));
         self.redeploy(StackOptions {
             max_jobs,
             ..self.stack.options.clone()

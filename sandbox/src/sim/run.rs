@@ -13,8 +13,10 @@ use workflow::names;
 use super::chaos::{Chaos, SERVICES, Storm, Strikes};
 use super::checks;
 use super::history::History;
+use super::logs::{Leak, Listener};
 use super::people::People;
 use super::plan::{Level, Plan};
+use super::recovery::{self, Bounds};
 use super::scene::Scene;
 use super::stage::{Sample, Stage};
 use super::truth::Policy;
@@ -32,10 +34,6 @@ use crate::stack::{Function, Stack, StackOptions};
 
 /// How often it is looked at whether all is quiet, and a sample is taken for the plot.
 const LOOK_EVERY: Duration = Duration::from_mins(1);
-
-/// How long recovery may take once nothing goes wrong any more, besides the backlog: a heartbeat's limit, the longest
-/// delay of the state machine's Retry, two leases of the longest function, a late copy, and what waits for the hour.
-const RECOVERY_MAX: Duration = Duration::from_hours(3);
 
 /// What a run is made of: these say all of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -71,7 +69,7 @@ pub struct Outcome {
     pub invocations: u64,
     /// How long the run took in its own time.
     pub simulated: Duration,
-    /// How long the last video took to settle once nothing went wrong any more; zero if that never came.
+    /// How long it took until all was quiet once nothing went wrong any more; zero if that never came.
     pub recovery: Duration,
     /// Moments of the plot.
     pub samples: Vec<Sample>,
@@ -108,6 +106,8 @@ fn on_paused_time(
     workload: Workload,
     strikes: Strikes,
 ) -> anyhow::Result<Outcome> {
+    let leak = Leak::default();
+    let _listener = tracing::subscriber::set_default(Listener(leak.clone()));
     // The SDKs draw their jitter and ids from this.
     fastrand::seed(options.seed);
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -115,7 +115,8 @@ fn on_paused_time(
         .start_paused(true)
         .build()
         .context("no runtime can be made")?;
-    runtime.block_on(Box::pin(simulate(options, plan, workload, strikes)))
+    let simulation = Box::pin(simulate(options, plan, workload, strikes, &leak));
+    runtime.block_on(simulation)
 }
 
 /// Draws that must not disturb each other come from streams of their own.
@@ -142,9 +143,13 @@ async fn simulate(
     plan: Plan,
     workload: Workload,
     strikes: Strikes,
+    leak: &Leak,
 ) -> anyhow::Result<Outcome> {
     let mut run = Run::deploy(options, plan, &workload).await?;
     let result = run.play(workload, strikes).await;
+    if let Some(place) = leak.place() {
+        run.stage.broken(format!("a task token is logged: {place}"));
+    }
     let functions = run.aws.lambda.stats().functions;
     let invocations = functions.values().map(|stats| stats.invocations).sum();
     // The functions hold the services that hold the functions.
@@ -188,8 +193,10 @@ impl Run {
         let steps = InProcess::new(&aws, &stack)?;
         stack.deploy(&aws, |function| steps.code(function)).await?;
         let now_ms = stage.now_ms();
+        let max_jobs = workload.max_jobs;
         stage.lock().truth.policies.push((now_ms, Policy::Default));
-        let people = People::new(stage.clone(), &aws, &stack, &steps);
+        stage.lock().truth.max_jobs.push((now_ms, max_jobs));
+        let people = People::new(stage.clone(), &aws, &stack, &steps)?;
         Ok(Self {
             options,
             plan,
@@ -299,7 +306,11 @@ impl Run {
         if self.people.stack.options.max_video_minutes_a_day.is_some() {
             self.people.lift_cap()?;
         }
-        self.sweep()
+        if self.options.seed.is_multiple_of(2) {
+            self.people.leave_sweep().await
+        } else {
+            self.sweep()
+        }
     }
 
     /// The operator asks for a sweep, which brings lost upload events back.
@@ -312,18 +323,38 @@ impl Run {
 
     /// Waits until every execution has ended and nothing is left in the ledger.
     async fn settle(&mut self) -> anyhow::Result<()> {
-        let began = tokio::time::Instant::now();
-        let bound = RECOVERY_MAX + self.backlog();
+        let began_ms = self.stage.now_ms();
+        let max_jobs = self.people.stack.options.max_jobs;
+        let bounds = Bounds::of(&self.stage.lock().truth, max_jobs);
         while !self.stage.is_broken() {
             tokio::time::sleep(LOOK_EVERY).await;
             self.sample();
             let open = self.open_work().await?;
+            // A strike may come at any call, also now.
+            let fault_ms = self
+                .stage
+                .lock()
+                .struck_ms
+                .unwrap_or(i64::MIN)
+                .max(began_ms);
+            let waited_ms = u64::try_from(self.stage.now_ms() - fault_ms).unwrap_or_default();
+            let waited = Duration::from_millis(waited_ms);
             if open.is_empty() {
-                self.recovery = began.elapsed();
+                self.recovery = waited;
                 return Ok(());
             }
-            if began.elapsed() > bound {
-                let some: Vec<_> = open.iter().take(10).cloned().collect();
+            let (late, bound) = if waited > bounds.leftovers {
+                (open, bounds.leftovers)
+            } else if waited > bounds.videos {
+                (
+                    recovery::running_since(&self.stage.lock().truth, fault_ms),
+                    bounds.videos,
+                )
+            } else {
+                continue;
+            };
+            if !late.is_empty() {
+                let some: Vec<_> = late.into_iter().take(10).collect();
                 self.stage.broken(format!(
                     "not settled {bound:?} after the last fault: {}",
                     some.join(", ")
@@ -331,23 +362,6 @@ impl Run {
             }
         }
         Ok(())
-    }
-
-    /// How long the jobs of all that has not ended take one after the other in the slots, if each is scanned twice.
-    fn backlog(&self) -> Duration {
-        let inner = self.stage.lock();
-        let jobs = inner
-            .truth
-            .versions
-            .iter()
-            .filter(|version| !version.has_ended())
-            .map(|version| Duration::from_millis(version.file.duration_ms));
-        let (mut sum, mut longest) = (Duration::ZERO, Duration::ZERO);
-        for job in jobs {
-            sum += job;
-            longest = longest.max(job);
-        }
-        sum / self.people.stack.options.max_jobs.max(1) + 2 * longest
     }
 
     /// What is not settled yet.

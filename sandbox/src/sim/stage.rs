@@ -5,9 +5,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use super::history::History;
+use super::ledger::Ledger;
 use super::truth::{Job, Truth};
+use super::watch::Invocations;
 use crate::clock::Clock;
 use crate::journal::{Entry, Journal};
+use crate::sfn::ExecutionStatus;
 
 /// Shared by the run and by everything that reports to it.
 #[derive(Clone)]
@@ -20,8 +23,14 @@ pub(super) struct Stage {
 pub(super) struct Inner {
     pub(super) history: History,
     pub(super) truth: Truth,
+    /// The ledger as it is.
+    pub(super) ledger: Ledger,
+    /// The functions' invocations.
+    pub(super) invocations: Invocations,
     /// What went wrong, by kind, how often.
     pub(super) faults: BTreeMap<String, u64>,
+    /// When a call was struck last that was to be struck by its number.
+    pub(super) struck_ms: Option<i64>,
     /// Invariants that do not hold.
     pub(super) broken: Vec<String>,
     /// Moments of the plot.
@@ -49,7 +58,10 @@ impl Stage {
             inner: Arc::new(Mutex::new(Inner {
                 history: History::new(keep_all),
                 truth: Truth::default(),
+                ledger: Ledger::default(),
+                invocations: Invocations::default(),
                 faults: BTreeMap::new(),
+                struck_ms: None,
                 broken: Vec::new(),
                 samples: Vec::new(),
             })),
@@ -62,6 +74,11 @@ impl Stage {
 
     pub(super) fn elapsed_ms(&self) -> u64 {
         u64::try_from(self.clock.now_ms() - self.began_ms).unwrap_or_default()
+    }
+
+    /// Minutes since the last full hour.
+    pub(super) fn minute_of_hour(&self) -> u8 {
+        self.clock.now().minute()
     }
 
     /// Adds a line to the history.
@@ -117,20 +134,8 @@ impl Stage {
                 ..
             } => {
                 self.note(format_args!("job {number} of {tag} starts"));
-                let mut inner = self.lock();
-                let truth = &mut inner.truth;
-                let job = Job {
-                    ended: None,
-                    number: *number,
-                    started_ms: now_ms,
-                };
-                truth.job_started(tag, job);
-                let scans_own_version = truth
-                    .of_execution(tag)
-                    .is_some_and(|version| version.id == *version_id);
-                drop(inner);
-                if !scans_own_version {
-                    self.broken(format!("job {number} of {tag} scans version {version_id}"));
+                for problem in self.job_started(*number, tag, version_id) {
+                    self.broken(format!("job {number} of {tag} {problem}"));
                 }
             }
             Entry::JobEnded {
@@ -148,11 +153,55 @@ impl Stage {
             Entry::Execution { arn, status } => {
                 let execution = last(arn);
                 self.note(format_args!("execution {execution} {}", status.as_str()));
-                if let Some(version) = self.lock().truth.of_execution(execution) {
-                    version.statuses.push((now_ms, *status));
+                if let Some(problem) = self.execution_changed(execution, *status) {
+                    self.broken(format!("{execution} {problem}"));
                 }
             }
         }
+    }
+
+    /// Takes the status of an execution in. Returns what does not hold: it is that of an upload (promise 3), and it succeeds only
+    /// once its version, or a newer one, was copied (promise 4).
+    fn execution_changed(&self, execution: &str, status: ExecutionStatus) -> Option<&'static str> {
+        let now_ms = self.now_ms();
+        let mut inner = self.lock();
+        let Some(version) = inner.truth.of_execution(execution) else {
+            return Some("is an execution that no upload has");
+        };
+        version.statuses.push((now_ms, status));
+        let copied = inner.truth.is_superseded_or_copied(execution);
+        (status == ExecutionStatus::Succeeded && !copied)
+            .then_some("succeeds without a copy of its version")
+    }
+
+    /// Takes a job in. Returns what does not hold: it scans the version of its execution, which is not published yet and has no other
+    /// job open, and a slot is bound to it (promises 1, 3 and 5).
+    fn job_started(&self, number: u64, tag: &str, version_id: &str) -> Vec<String> {
+        let mut inner = self.lock();
+        let mut problems = Vec::new();
+        if inner.truth.has_open_job(tag) {
+            problems.push("starts while another is open".to_owned());
+        }
+        if !inner.ledger.binds(tag) {
+            problems.push("starts without a slot".to_owned());
+        }
+        let job = Job {
+            ended: None,
+            number,
+            started_ms: self.now_ms(),
+        };
+        inner.truth.job_started(tag, job);
+        let version = inner.truth.of_execution(tag);
+        if version
+            .as_ref()
+            .is_none_or(|version| version.id != version_id)
+        {
+            problems.push(format!("scans version {version_id}"));
+        }
+        if version.is_some_and(|version| !version.copied_ms.is_empty()) {
+            problems.push("scans what is published".to_owned());
+        }
+        problems
     }
 
     fn delivery(&self, source: &str, target: &str, after: &[Duration]) {

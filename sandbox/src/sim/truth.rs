@@ -102,6 +102,8 @@ pub(super) struct Truth {
     by_job: BTreeMap<u64, usize>,
     /// Policies and since when each is in force.
     pub(super) policies: Vec<(i64, Policy)>,
+    /// Values of `MAX_JOBS` and since when each is deployed.
+    pub(super) max_jobs: Vec<(i64, u32)>,
     /// Takedowns: key, and when.
     pub(super) takedowns: Vec<(String, i64)>,
     /// How often all results expired.
@@ -154,6 +156,67 @@ impl Truth {
         }
     }
 
+    /// The most that `MAX_JOBS` was at any time since.
+    #[must_use]
+    pub(super) fn max_jobs_since(&self, since_ms: i64) -> u32 {
+        let untils = self.max_jobs.iter().skip(1).map(|(from_ms, _)| *from_ms);
+        let untils = untils.chain([i64::MAX]);
+        let in_force = self.max_jobs.iter().zip(untils);
+        in_force
+            .filter(|(_, until_ms)| *until_ms >= since_ms)
+            .map(|((_, max_jobs), _)| *max_jobs)
+            .max()
+            .unwrap_or(0)
+    }
+
+    /// Since when an execution has ended, if it has.
+    #[must_use]
+    pub(super) fn closed_since(&self, execution: &str) -> Option<i64> {
+        let version = &self.versions[*self.by_execution.get(execution)?];
+        let (since_ms, _) = version.statuses.last()?;
+        version.has_ended().then_some(*since_ms)
+    }
+
+    /// Whether a job of an execution is open.
+    #[must_use]
+    pub(super) fn has_open_job(&self, execution: &str) -> bool {
+        let version = self
+            .by_execution
+            .get(execution)
+            .map(|&at| &self.versions[at]);
+        version.is_some_and(|version| version.jobs.iter().any(|job| job.ended.is_none()))
+    }
+
+    /// Whether the first of two versions is certainly newer: what was deleted is ordered by whole seconds, in which two may tie.
+    #[must_use]
+    pub(super) fn is_newer(&self, first: &str, second: &str) -> bool {
+        let (Some(&first), Some(&second)) = (self.by_id.get(first), self.by_id.get(second)) else {
+            return false;
+        };
+        let both = [&self.versions[first], &self.versions[second]];
+        first > second && both.iter().all(|version| version.deleted_ms.is_none())
+    }
+
+    /// Whether this version, or one that is newer, was ever copied into the approved bucket. Where a version of the key was deleted
+    /// nothing can be said, so it counts as copied.
+    #[must_use]
+    pub(super) fn is_superseded_or_copied(&self, execution: &str) -> bool {
+        let Some(&at) = self.by_execution.get(execution) else {
+            return false;
+        };
+        let key = &self.versions[at].key;
+        let of_key = |version: &&Version| version.key == *key;
+        self.versions[at..]
+            .iter()
+            .filter(of_key)
+            .any(|version| !version.copied_ms.is_empty())
+            || self
+                .versions
+                .iter()
+                .filter(of_key)
+                .any(|version| version.deleted_ms.is_some())
+    }
+
     /// Whether any policy in force between two times approves that.
     #[must_use]
     pub(super) fn approvable(
@@ -190,6 +253,15 @@ impl Truth {
 }
 
 impl Version {
+    /// Tags that the uploader gave it: some have none.
+    #[must_use]
+    pub(super) fn user_tags(&self) -> BTreeMap<String, String> {
+        let mark = self.file.mark;
+        (0..mark % 3)
+            .map(|number| (format!("mark {number}"), format!("{mark}/{number}")))
+            .collect()
+    }
+
     /// When a scan of it succeeded first.
     #[must_use]
     pub(super) fn scanned_ms(&self) -> Option<i64> {
