@@ -271,6 +271,7 @@ impl People {
         let start = self.sfn.start_execution();
         let start = start.state_machine_arn(&self.stack.state_machine_arn);
         let name = format!("by-hand-{}", self.by_hand.len());
+        self.stage.lock().truth.by_hand.insert(name.clone());
         let started = start
             .name(&name)
             .input(r#"{"clip": "a.mp4"}"#)

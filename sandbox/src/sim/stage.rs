@@ -165,6 +165,10 @@ impl Stage {
     fn execution_changed(&self, execution: &str, status: ExecutionStatus) -> Option<&'static str> {
         let now_ms = self.now_ms();
         let mut inner = self.lock();
+        if inner.truth.by_hand.contains(execution) {
+            return (status == ExecutionStatus::Succeeded)
+                .then_some("succeeded, and is of no upload");
+        }
         let Some(version) = inner.truth.of_execution(execution) else {
             return Some("is an execution that no upload has");
         };

@@ -1,6 +1,6 @@
 //! What is really so, gathered from what was done and what the services tell, and not from what the gate believes.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::footage::{Fate, File};
 use crate::sfn::ExecutionStatus;
@@ -100,6 +100,8 @@ pub(super) struct Truth {
     by_id: BTreeMap<String, usize>,
     by_execution: BTreeMap<String, usize>,
     by_job: BTreeMap<u64, usize>,
+    /// Names of the executions that were started by hand, with an input that is no upload.
+    pub(super) by_hand: BTreeSet<String>,
     /// Policies and since when each is in force.
     pub(super) policies: Vec<(i64, Policy)>,
     /// Values of `MAX_JOBS` and since when each is deployed.
