@@ -192,11 +192,11 @@ impl Truth {
     /// Whether the first of two versions is certainly newer: what was deleted is ordered by whole seconds, in which two may tie.
     #[must_use]
     pub(super) fn is_newer(&self, first: &str, second: &str) -> bool {
-        let (Some(&first), Some(&second)) = (self.by_id.get(first), self.by_id.get(second)) else {
+        let (Some(first), Some(second)) = (self.version(first), self.version(second)) else {
             return false;
         };
-        let both = [&self.versions[first], &self.versions[second]];
-        first > second && both.iter().all(|version| version.deleted_ms.is_none())
+        let both = [first, second];
+        both[0].order > both[1].order && both.iter().all(|version| version.deleted_ms.is_none())
     }
 
     /// Whether this version, or one that is newer, was ever copied into the approved bucket. Where a version of the key was deleted
@@ -206,17 +206,11 @@ impl Truth {
         let Some(&at) = self.by_execution.get(execution) else {
             return false;
         };
-        let key = &self.versions[at].key;
-        let of_key = |version: &&Version| version.key == *key;
-        self.versions[at..]
-            .iter()
-            .filter(of_key)
-            .any(|version| !version.copied_ms.is_empty())
-            || self
-                .versions
-                .iter()
-                .filter(of_key)
-                .any(|version| version.deleted_ms.is_some())
+        let own = &self.versions[at];
+        let mut of_key = self.versions.iter().filter(|other| other.key == own.key);
+        of_key.any(|other| {
+            other.deleted_ms.is_some() || (other.order >= own.order && !other.copied_ms.is_empty())
+        })
     }
 
     /// Whether any policy in force between two times approves that.

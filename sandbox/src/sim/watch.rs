@@ -314,7 +314,7 @@ fn check_published(
     problem.map_or(Ok(()), Err)
 }
 
-/// The verdict is fixed and the copy noted in the ledger before it is made: in the version's record, or its head says so.
+/// The verdict is fixed and the copy noted in the ledger before it is made: in the version's record, or a head says so.
 fn decided(inner: &Inner, key: &str, source: &str) -> Option<String> {
     let version = inner.truth.version(source)?;
     let noted = inner
@@ -324,10 +324,8 @@ fn decided(inner: &Inner, key: &str, source: &str) -> Option<String> {
             let judged = record.judged.as_ref().map(|judged| judged.outcome);
             judged == Some(Outcome::Approved) && record.is_published()
         });
-    let named = inner
-        .ledger
-        .head_at(key, i64::MAX)
-        .is_some_and(|head| head == source);
+    // Whoever makes good what the head named may be overtaken by a newer version, which is copied after it.
+    let named = inner.ledger.was_head(key, source);
     (!noted && !named).then(|| format!("is version {source}, which nobody noted as approved"))
 }
 
