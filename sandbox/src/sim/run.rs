@@ -12,9 +12,11 @@ use workflow::names;
 
 use super::chaos::{Chaos, Storm};
 use super::checks;
+use super::environments::Environments;
 use super::history::History;
 use super::people::People;
 use super::plan::{Level, Plan};
+use super::services::Quotas;
 use super::stage::{Sample, Stage};
 use super::truth::Policy;
 use super::workload::{Action, Workload};
@@ -29,7 +31,7 @@ use crate::stack::in_process::InProcess;
 use crate::stack::{Function, Stack, StackOptions};
 
 /// How often it is looked at whether all is quiet, and a sample is taken for the plot.
-const LOOK_EVERY: Duration = Duration::from_mins(1);
+pub(super) const LOOK_EVERY: Duration = Duration::from_mins(1);
 
 /// How long recovery may take once nothing goes wrong any more, besides the backlog: a heartbeat's limit, the longest
 /// delay of the state machine's Retry, two leases of the longest function, a late copy, and what waits for the hour.
@@ -81,31 +83,38 @@ pub struct Outcome {
 /// # Errors
 /// When the gate cannot be deployed, which is no finding but a mistake in the simulation.
 pub fn run(options: Options) -> anyhow::Result<Outcome> {
+    on_paused_time(options.seed, simulate(options))
+}
+
+/// Runs a simulation on this thread, on paused time and on the chance of the seed.
+pub(super) fn on_paused_time<T>(
+    seed: u64,
+    simulation: impl Future<Output = anyhow::Result<T>>,
+) -> anyhow::Result<T> {
     // The SDKs draw their jitter and ids from this.
-    fastrand::seed(options.seed);
+    fastrand::seed(seed);
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_time()
         .start_paused(true)
         .build()
         .context("no runtime can be made")?;
-    let outcome = runtime.block_on(Box::pin(simulate(options)))?;
-    Ok(outcome)
+    runtime.block_on(Box::pin(simulation))
 }
 
 /// Draws that must not disturb each other come from streams of their own.
-fn stream(seed: u64, number: u64) -> ChaCha8Rng {
+pub(super) fn stream(seed: u64, number: u64) -> ChaCha8Rng {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     rng.set_stream(number);
     rng
 }
 
 /// A run under way.
-struct Run {
+pub(super) struct Run {
     options: Options,
     plan: Plan,
-    aws: Aws,
-    stage: Stage,
-    people: People,
+    pub(super) aws: Aws,
+    pub(super) stage: Stage,
+    pub(super) people: People,
     /// The most that `MAX_JOBS` ever was.
     max_jobs: u32,
     recovery: Duration,
@@ -118,17 +127,17 @@ async fn simulate(options: Options) -> anyhow::Result<Outcome> {
     let result = run.play(workload).await;
     let functions = run.aws.lambda.stats().functions;
     let invocations = functions.values().map(|stats| stats.invocations).sum();
-    // The functions hold the services that hold the functions.
-    for function in Function::ALL {
-        let name = run.people.stack.function_name(function);
-        run.aws.lambda.delete_function(&name);
-    }
+    run.tear_down();
     result?;
     Ok(run.outcome(invocations))
 }
 
 impl Run {
-    async fn deploy(options: Options, plan: Plan, workload: &Workload) -> anyhow::Result<Self> {
+    pub(super) async fn deploy(
+        options: Options,
+        plan: Plan,
+        workload: &Workload,
+    ) -> anyhow::Result<Self> {
         let mut rng = stream(options.seed, 3);
         // Runs begin at different moments of the hour, at which leftovers are looked for.
         let origin =
@@ -172,6 +181,14 @@ impl Run {
         })
     }
 
+    /// Removes the functions, which hold the services that hold the functions.
+    pub(super) fn tear_down(&self) {
+        for function in Function::ALL {
+            let name = self.people.stack.function_name(function);
+            self.aws.lambda.delete_function(&name);
+        }
+    }
+
     /// The faults begin, the workload is done, the faults end, all becomes quiet, and is checked.
     async fn play(&mut self, workload: Workload) -> anyhow::Result<()> {
         let mut rng = stream(self.options.seed, 4);
@@ -205,6 +222,11 @@ impl Run {
         }
         self.calm().await?;
         self.settle().await?;
+        self.check().await
+    }
+
+    /// Checks what must hold once all is quiet.
+    pub(super) async fn check(&self) -> anyhow::Result<()> {
         if !self.stage.is_broken() {
             let checks = checks::Checks {
                 stage: &self.stage,
@@ -218,7 +240,7 @@ impl Run {
         Ok(())
     }
 
-    fn let_loose(&self, until: Duration, rng: &mut ChaCha8Rng) {
+    pub(super) fn let_loose(&self, until: Duration, rng: &mut ChaCha8Rng) {
         let plan = &self.plan;
         self.aws.sns.set_faults(plan.messages);
         self.aws.events.set_faults(plan.events);
@@ -245,12 +267,14 @@ impl Run {
             storms,
             rng: stream(self.options.seed, 5),
             tokens: BTreeMap::new(),
+            environments: Environments::default(),
+            quotas: Quotas::default(),
             until_ms,
         });
     }
 
     /// Nothing goes wrong any more, and the operator mends what people broke.
-    async fn calm(&mut self) -> anyhow::Result<()> {
+    pub(super) async fn calm(&mut self) -> anyhow::Result<()> {
         self.stage
             .note(format_args!("nothing goes wrong from here on"));
         self.aws.sns.set_faults(DeliveryFaults::default());
@@ -272,7 +296,7 @@ impl Run {
     }
 
     /// The operator asks for a sweep, which brings lost upload events back.
-    fn sweep(&self) -> anyhow::Result<()> {
+    pub(super) fn sweep(&self) -> anyhow::Result<()> {
         let reconciler = self.people.stack.function_arn(Function::Reconciler);
         let command = Bytes::from_static(br#"{"sweep": {}}"#);
         self.aws.lambda.invoke_async(&reconciler, command)?;
@@ -280,7 +304,7 @@ impl Run {
     }
 
     /// Waits until every execution has ended and nothing is left in the ledger.
-    async fn settle(&mut self) -> anyhow::Result<()> {
+    pub(super) async fn settle(&mut self) -> anyhow::Result<()> {
         let began = tokio::time::Instant::now();
         let bound = RECOVERY_MAX + self.backlog();
         while !self.stage.is_broken() {
@@ -356,7 +380,7 @@ impl Run {
         Ok(open)
     }
 
-    fn sample(&self) {
+    pub(super) fn sample(&self) {
         let running = self.aws.sfn.execution_count(sfn::ExecutionStatus::Running);
         let (open_jobs, _) = self.aws.rekognition.open_jobs();
         let elapsed_ms = self.stage.elapsed_ms();
