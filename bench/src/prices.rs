@@ -106,7 +106,6 @@ mod tests {
     #[test]
     fn an_idle_month_of_the_seed_costs_more_than_five_dollars() {
         let usage = Usage {
-            span: Duration::from_hours(30 * 24),
             functions: vec![Metered {
                 name: "worker",
                 memory_mb: 128,

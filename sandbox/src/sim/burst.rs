@@ -122,12 +122,7 @@ async fn play(run: &mut Run, burst: Burst, workload: Workload) -> anyhow::Result
     run.calm().await?;
     run.settle().await?;
     let jobs = u32::try_from(run.aws.rekognition.started_jobs()).unwrap_or(u32::MAX);
-    let usage = Usage::of_gate(
-        &run.aws,
-        run.people.steps.bills(),
-        began.elapsed(),
-        VIDEO_JOBS * JOB * jobs,
-    );
+    let usage = Usage::of_gate(&run.aws, run.people.steps.bills(), VIDEO_JOBS * JOB * jobs);
     run.check().await?;
     let inner = run.stage.lock();
     Ok(Settled {

@@ -69,7 +69,7 @@ async fn gate(span: Duration) -> anyhow::Result<Usage> {
     run.let_loose(Duration::MAX, &mut stream(SEED, 4));
     tokio::time::sleep(span).await;
     let bills = run.people.steps.bills();
-    let usage = Usage::of_gate(&run.aws, bills, span, Duration::ZERO);
+    let usage = Usage::of_gate(&run.aws, bills, Duration::ZERO);
     run.tear_down();
     Ok(usage)
 }
@@ -136,7 +136,7 @@ async fn seed(span: Duration) -> anyhow::Result<Usage> {
         bill: shell.bills.of(shell.function),
     };
     aws.lambda.delete_function(WORKER);
-    Ok(Usage::of(&aws, vec![worker], span, Duration::ZERO))
+    Ok(Usage::of(&aws, vec![worker], Duration::ZERO))
 }
 
 /// The seed's worker, as far as it comes without a task: one poll.

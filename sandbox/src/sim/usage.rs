@@ -31,8 +31,6 @@ impl Metered {
 /// What a stack used.
 #[derive(Debug, Clone)]
 pub struct Usage {
-    /// For how long.
-    pub span: Duration,
     /// By function.
     pub functions: Vec<Metered>,
     /// Calls of each operation of each service.
@@ -47,7 +45,7 @@ pub struct Usage {
 
 impl Usage {
     /// What the gate used so far. Its people's calls, of which there are few, are among the calls.
-    pub(super) fn of_gate(aws: &Aws, bills: &Bills, span: Duration, scanned: Duration) -> Self {
+    pub(super) fn of_gate(aws: &Aws, bills: &Bills, scanned: Duration) -> Self {
         let functions = Function::ALL
             .iter()
             .map(|function| Metered {
@@ -56,17 +54,11 @@ impl Usage {
                 bill: bills.of(*function),
             })
             .collect();
-        Self::of(aws, functions, span, scanned)
+        Self::of(aws, functions, scanned)
     }
 
-    pub(super) fn of(
-        aws: &Aws,
-        functions: Vec<Metered>,
-        span: Duration,
-        scanned: Duration,
-    ) -> Self {
+    pub(super) fn of(aws: &Aws, functions: Vec<Metered>, scanned: Duration) -> Self {
         Self {
-            span,
             functions,
             calls: aws.calls(),
             transitions: aws.sfn.transitions(),

@@ -21,6 +21,7 @@ mod real;
 mod recovery;
 mod rekognition;
 mod s3;
+mod scale;
 mod secrets;
 mod server;
 mod sfn;

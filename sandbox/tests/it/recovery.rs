@@ -325,27 +325,6 @@ async fn a_refusal_after_a_start_without_an_answer_does_not_free_the_slot_of_its
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_start_that_is_throttled_is_repeated_at_once_and_not_left_to_the_next_tick() {
-    let world = World::new().await;
-    let mut starts = 0;
-    world.steps.faults().set(move |_, call: &Call| {
-        let throttled = call.operation == "StartContentModeration" && starts < 2;
-        starts += u32::from(throttled);
-        throttled.then_some(Fault::Refused(Refusal::Throttled))
-    });
-    world.upload("clip.mp4", sample(CLEAN), None).await;
-    world.job_open().await;
-    let calls = world.steps.faults().calls();
-    let by: Vec<u64> = calls
-        .iter()
-        .filter(|call| call.operation == "StartContentModeration")
-        .map(|call| call.invocation)
-        .collect();
-    assert_eq!(by.len(), 3);
-    assert!(by.iter().all(|invocation| *invocation == by[0]), "{by:?}");
-}
-
-#[tokio::test(start_paused = true)]
 async fn a_poison_video_fails_with_a_named_error_and_blocks_nobody() {
     let options = StackOptions {
         max_jobs: 1,
