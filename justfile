@@ -132,10 +132,19 @@ sweep *options:
 logs *options:
     @deploy/logs.sh "$@"
 
+# Everything that has bars: starts and memory of the functions as they ship, then simulated bursts and an idle month.
+[group('measure')]
+bench *arguments: (starts arguments) scale
+
 # Cold starts and memory of the functions as they ship, side by side with others, against their bars.
 [group('measure')]
-bench *arguments: (_ship "-p bare -p system-allocator")
-    cargo run --release --locked -p bench -- {{ arguments }}
+starts *arguments: (_ship "-p bare -p system-allocator")
+    cargo run --release --locked -p bench -- starts {{ arguments }}
+
+# Simulated bursts of 1000 and 10,000 videos (--full: 100,000 too), and an idle month beside the seed's design, against their bars.
+[group('measure')]
+scale *arguments:
+    cargo run --release --locked -p bench -- scale {{ arguments }}
 
 # What the functions' zips weigh, against their bar.
 [group('measure')]

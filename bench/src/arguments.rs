@@ -2,12 +2,31 @@
 
 use std::path::PathBuf;
 
-use clap::Parser;
+use clap::{Args, Parser, Subcommand};
 use sandbox::stack::Function;
 
-/// Cold starts and memory of the functions' real programs, side by side with bare ones.
+use crate::scale::Scale;
+
+/// What the gate costs: its functions' starts and memory, and simulated bursts and idle time.
 #[derive(Debug, Parser)]
 pub(crate) struct Arguments {
+    /// What to measure.
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// What to measure.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Cold starts and memory of the functions' real programs, side by side with bare ones.
+    Starts(Starts),
+    /// Simulated bursts of growing size, and an idle month beside that of the design that the gate grew from.
+    Scale(Scale),
+}
+
+/// Which starts are measured, and how often.
+#[derive(Debug, Args)]
+pub(crate) struct Starts {
     /// Folder with the programs: bare, the four functions by their names, and those with the system's allocator.
     #[arg(long, default_value = "target/ship")]
     pub(crate) programs: PathBuf,

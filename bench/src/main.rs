@@ -1,4 +1,4 @@
-//! Cold starts and memory of the functions' real programs, side by side with bare ones.
+//! What the gate costs: cold starts and memory of the functions' real programs ([`all`]), and simulated bursts and idle time ([`scale`]).
 //!
 //! Every program is started alone and for real: a process, its own Runtime API, and the sandbox as the AWS that it calls. The
 //! starts of one round are shuffled, so that whatever else the machine does meets all programs alike. Absolute times
@@ -8,6 +8,8 @@ mod arguments;
 mod gate;
 mod memory;
 mod peers;
+mod prices;
+mod scale;
 mod start;
 mod table;
 
@@ -24,10 +26,14 @@ use rand::seq::SliceRandom as _;
 use rand_chacha::ChaCha8Rng;
 use sandbox::stack::Function;
 
-use arguments::{Arguments, Variant};
+use arguments::{Arguments, Command, Starts, Variant};
 use gate::Gate;
 use start::{Program, start};
 use table::{Row, table};
+
+/// A simulation allocates more than anything else.
+#[global_allocator]
+static GLOBAL: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// Events of one start: one cold, the others warm.
 const EVENTS: usize = 6;
@@ -46,22 +52,31 @@ struct Subject {
     _gate: Option<Gate>,
 }
 
+fn main() -> anyhow::Result<ExitCode> {
+    let holds = match Arguments::parse().command {
+        Command::Starts(starts) => measure_starts(&starts)?,
+        Command::Scale(scale) => scale::scale(&scale)?,
+    };
+    Ok(if holds {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
+}
+
+/// Measures starts and memory; returns whether all bars hold.
 #[tokio::main(flavor = "multi_thread", worker_threads = 2)]
-async fn main() -> anyhow::Result<ExitCode> {
-    let arguments = Arguments::parse();
+async fn measure_starts(arguments: &Starts) -> anyhow::Result<bool> {
     let logs = tempfile::tempdir()?;
     let log = logs.path().join("log");
-    let measured = all(&arguments, &log).await;
-    match measured {
-        Ok(true) => Ok(ExitCode::SUCCESS),
-        Ok(false) => Ok(ExitCode::FAILURE),
-        // What the programs wrote says more than their end.
-        Err(error) => Err(error.context(format!("the logs are in {}", logs.keep().display()))),
-    }
+    // What the programs wrote says more than their end.
+    all(arguments, &log)
+        .await
+        .map_err(|error| error.context(format!("the logs are in {}", logs.keep().display())))
 }
 
 /// Measures everything and tells it; returns whether all bars hold.
-async fn all(arguments: &Arguments, log: &Path) -> anyhow::Result<bool> {
+async fn all(arguments: &Starts, log: &Path) -> anyhow::Result<bool> {
     let mut out = std::io::stdout();
     let (subjects, notices) = subjects(arguments).await?;
     let rows = rows(&subjects, arguments, log).await?;
@@ -89,7 +104,7 @@ async fn all(arguments: &Arguments, log: &Path) -> anyhow::Result<bool> {
     Ok(broken.is_empty())
 }
 
-async fn rows(subjects: &[Subject], arguments: &Arguments, log: &Path) -> anyhow::Result<Vec<Row>> {
+async fn rows(subjects: &[Subject], arguments: &Starts, log: &Path) -> anyhow::Result<Vec<Row>> {
     let mut rows: Vec<Row> = subjects
         .iter()
         .map(|subject| Row {
@@ -117,7 +132,7 @@ async fn rows(subjects: &[Subject], arguments: &Arguments, log: &Path) -> anyhow
 }
 
 /// The bare function first, then the gate's, one with the system's allocator, the variants, and peers in other languages.
-async fn subjects(arguments: &Arguments) -> anyhow::Result<(Vec<Subject>, Vec<String>)> {
+async fn subjects(arguments: &Starts) -> anyhow::Result<(Vec<Subject>, Vec<String>)> {
     let mut subjects = vec![bare(arguments).await?];
     for function in Function::ALL {
         subjects.push(subject(function, arguments).await?);
@@ -158,7 +173,7 @@ async fn subjects(arguments: &Arguments) -> anyhow::Result<(Vec<Subject>, Vec<St
 }
 
 /// The bare function, with the variables that are the allocator's.
-async fn bare(arguments: &Arguments) -> anyhow::Result<Subject> {
+async fn bare(arguments: &Starts) -> anyhow::Result<Subject> {
     let gate = Gate::deploy(Function::IngestTrigger, &[], None).await?;
     let mut environment = gate.environment(Function::IngestTrigger);
     environment.retain(|name, _| name.starts_with("MIMALLOC_"));
@@ -172,7 +187,7 @@ async fn bare(arguments: &Arguments) -> anyhow::Result<Subject> {
 }
 
 /// A function of the gate in a sandbox of its own, with the events that a sandbox would give it.
-async fn subject(function: Function, arguments: &Arguments) -> anyhow::Result<Subject> {
+async fn subject(function: Function, arguments: &Starts) -> anyhow::Result<Subject> {
     let mut gate = Gate::deploy(function, &[], None).await?;
     let events = match function {
         Function::IngestTrigger => {
@@ -192,7 +207,7 @@ async fn subject(function: Function, arguments: &Arguments) -> anyhow::Result<Su
     })
 }
 
-async fn variant(changed: &Variant, arguments: &Arguments) -> anyhow::Result<Subject> {
+async fn variant(changed: &Variant, arguments: &Starts) -> anyhow::Result<Subject> {
     let mut subject = match changed.function {
         Some(function) => subject(function, arguments).await?,
         None => bare(arguments).await?,

@@ -21,8 +21,9 @@ use crate::rng::SharedRng;
 use crate::wire::{ApiError, Request, Response};
 use pattern::Pattern;
 
-/// Targets are invoked within this time of the event or of the schedule's minute. (A schedule of AWS may be several
-/// seconds late; EventBridge user guide, "Creating a rule that runs on a schedule".)
+/// Targets are invoked within this time of the event or of the schedule's minute, at any moment of it. (Measured on AWS for events: 148 ms in
+/// the median, 387 ms for 99 of 100; bitesizedserverless.com, "Serverless Messaging: Latency Compared", update of February 2023. A schedule may
+/// be several seconds late; EventBridge user guide, "Creating a rule that runs on a schedule".)
 const DELIVERY_DELAY_MAX: Duration = Duration::from_millis(500);
 
 /// EventBridge: schedules, and rules on events of the default bus.

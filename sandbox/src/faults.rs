@@ -75,8 +75,10 @@ pub struct Strike {
 /// What happens to an invocation.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Beginning {
-    /// How long its environment takes to start.
+    /// How long Lambda takes to make its environment; zero if one waits.
     pub cold_start: Duration,
+    /// How long its program then takes by itself: to initialise in a new environment, and to compute.
+    pub own: Duration,
     /// How far its clock is from the services', in milliseconds.
     pub clock_skew_ms: i64,
     /// When it is killed, if it has not ended by then.
@@ -85,6 +87,11 @@ pub struct Beginning {
 
 /// Decides what happens to invocations and their calls, and is told what came of them.
 pub trait Plan: Send {
+    /// Whether the calls are kept for [`Faults::calls`]. A plan of millions of calls has no use for that.
+    fn keeps_calls(&self) -> bool {
+        true
+    }
+
     /// An invocation begins.
     fn begins(&mut self, _function: Function, _invocation: u64) -> Beginning {
         Beginning::default()
@@ -119,6 +126,7 @@ pub struct Faults(Mutex<State>);
 #[derive(Default)]
 struct State {
     invocations: u64,
+    calls_made: u64,
     calls: Vec<Call>,
     plan: Option<Box<dyn Plan>>,
 }
@@ -134,7 +142,7 @@ impl Faults {
         self.lock().plan = Some(Box::new(plan));
     }
 
-    /// The calls made so far, in order.
+    /// The calls made so far, in order, as far as plans kept them.
     #[must_use]
     pub fn calls(&self) -> Vec<Call> {
         self.lock().calls.clone()
@@ -170,10 +178,13 @@ impl Running {
             operation: operation(request),
         };
         let mut state = self.faults.lock();
-        let number = state.calls.len() as u64;
+        let number = state.calls_made;
+        state.calls_made += 1;
+        if state.plan.as_ref().is_none_or(|plan| plan.keeps_calls()) {
+            state.calls.push(call.clone());
+        }
         let plan = state.plan.as_mut();
         let strike = plan.map_or_else(Strike::default, |plan| plan.strikes(number, &call, request));
-        state.calls.push(call.clone());
         (call, strike)
     }
 

@@ -5,6 +5,7 @@ mod filter;
 mod message;
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -24,7 +25,8 @@ use message::Notification;
 
 /// The most bytes of one message, attributes included (SNS API reference, Publish: 256 KiB unless the topic says more).
 const MESSAGE_BYTES_MAX: usize = 256 << 10;
-/// Deliveries leave within this time of the publish.
+/// Deliveries leave within this time of the publish, at any moment of it. (Measured on AWS: 73 ms in the median from publish to function,
+/// 225 ms for 99 of 100; bitesizedserverless.com, "Serverless Messaging: Latency Compared", 2022.)
 const DELIVERY_DELAY_MAX: Duration = Duration::from_millis(200);
 
 /// SNS: topics, filter policies, fan-out to functions and queues.
@@ -38,6 +40,7 @@ pub struct Sns {
     journal: Journal,
     topics: Mutex<BTreeMap<String, Topic>>,
     faults: Mutex<DeliveryFaults>,
+    published: AtomicU64,
 }
 
 /// One topic, by its ARN.
@@ -90,7 +93,14 @@ impl Sns {
             journal,
             topics: Mutex::default(),
             faults: Mutex::default(),
+            published: AtomicU64::new(0),
         }
+    }
+
+    /// How many messages were published so far.
+    #[must_use]
+    pub fn published(&self) -> u64 {
+        self.published.load(Ordering::Relaxed)
     }
 
     /// Answers one request off the wire (query protocol: a form in, XML out).
@@ -228,6 +238,7 @@ impl Sns {
             timestamp: iso_ms(self.clock.now()),
             region: self.account.region.clone(),
         });
+        self.published.fetch_add(1, Ordering::Relaxed);
         for subscribed in &subscriptions {
             self.deliver_soon(subscribed, &notification);
         }

@@ -152,6 +152,7 @@ impl Driver {
                 entered_event,
             };
             all.executions[self.id].position = Some(position.clone());
+            all.transitions += 1;
             Ok(position)
         })?
     }
@@ -186,6 +187,7 @@ impl Driver {
             };
             let delay = retriers[at].delay(tried[at], fraction);
             tried[at] += 1;
+            self.change(|state, _| state.transitions += 1)?;
             self.core.clock.sleep(delay).await;
         }
     }

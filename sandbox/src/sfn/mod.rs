@@ -114,6 +114,13 @@ impl Sfn {
             .with(|state, _| state.activity_of(token).map(str::to_owned))
     }
 
+    /// State transitions so far, as they are billed: "each time a step of your workflow is executed", retries included (AWS Step Functions
+    /// pricing).
+    #[must_use]
+    pub fn transitions(&self) -> u64 {
+        self.core.with(|state, _| state.transitions)
+    }
+
     /// How many executions ever began.
     #[must_use]
     pub fn executions_started(&self) -> usize {

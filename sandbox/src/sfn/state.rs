@@ -61,6 +61,8 @@ pub(super) struct State {
     pub(super) tasks: BTreeMap<TaskId, LiveTask>,
     pub(super) next_task: TaskId,
     pub(super) next_poller: u64,
+    /// States entered, and retries.
+    pub(super) transitions: u64,
     /// Status changes to be put on the event bus once the state is unlocked: execution, status and event detail.
     pub(super) outbox: Vec<(Arc<str>, ExecutionStatus, Value)>,
     pub(super) faults: Faults,
@@ -175,6 +177,7 @@ impl State {
             tasks: BTreeMap::new(),
             next_task: 1,
             next_poller: 1,
+            transitions: 0,
             outbox: Vec::new(),
             faults: Faults::default(),
             recent: VecDeque::new(),

@@ -8,7 +8,9 @@ use http::StatusCode;
 use rand::Rng as _;
 use rand_chacha::ChaCha8Rng;
 
+use super::environments::Environments;
 use super::plan::Plan;
+use super::services::{Quotas, SERVICES, Services, service};
 use super::stage::Stage;
 use super::watch;
 use crate::aws::Aws;
@@ -28,9 +30,6 @@ const STORM_FAILURES: f64 = 0.8;
 /// When an invocation is killed that is killed at some moment: most are over after some hundred milliseconds.
 const KILLED_MAX: Duration = Duration::from_secs(2);
 
-/// How long a cold environment takes to start at most.
-const COLD_START_MAX: Duration = Duration::from_secs(3);
-
 /// What strikes which call of the functions, by its number from 0: whatever the plan says, and whenever.
 pub type Strikes = BTreeMap<u64, Fault>;
 
@@ -47,13 +46,16 @@ pub(super) struct Chaos {
     pub(super) stage: Stage,
     pub(super) aws: Aws,
     pub(super) plan: Plan,
-    pub(super) strikes: Strikes,
+    /// Of a scene.
+    pub(super) strikes: Option<Strikes>,
     pub(super) storms: Vec<Storm>,
     pub(super) rng: ChaCha8Rng,
     /// Request tokens of jobs, and whether somebody else used them first.
     pub(super) tokens: BTreeMap<String, bool>,
     /// Invocations whose environment was frozen before, and what services they have a dead connection to.
     pub(super) thawed: BTreeMap<u64, BTreeSet<&'static str>>,
+    pub(super) environments: Environments,
+    pub(super) quotas: Quotas,
     /// Nothing goes wrong from then on.
     pub(super) until_ms: u64,
 }
@@ -168,45 +170,39 @@ impl Chaos {
             .any(|storm| storm.service == service && (storm.from_ms..storm.to_ms).contains(&now))
     }
 
-    /// How long a call takes: some milliseconds, with a long tail.
+    /// How long a call takes.
     fn latency(&mut self, call: &Call) -> Duration {
-        let usual_ms = match service(&call.operation) {
-            "rekognition" => 120.0,
-            "s3" if call.operation.ends_with(" copy") => 300.0,
-            "s3" => 25.0,
-            _ => 20.0,
-        };
-        let tail = -(1.0 - self.rng.random::<f64>()).ln();
-        let slow = if !self.is_over() && self.happens(self.plan.calls.slow) {
-            self.up_to(SLOW_MAX)
+        let usual = Services::get().times.call(&call.operation, &mut self.rng);
+        if !self.is_over() && self.happens(self.plan.calls.slow) {
+            usual + self.up_to(SLOW_MAX)
         } else {
-            Duration::ZERO
-        };
-        Duration::from_secs_f64(usual_ms * (0.3 + 0.7 * tail) / 1000.0) + slow
-    }
-}
-
-/// The services that the functions call.
-pub(super) const SERVICES: [&str; 4] = ["s3", "states", "rekognition", "sns"];
-
-/// The service of an operation.
-pub(super) fn service(operation: &str) -> &'static str {
-    match operation {
-        "StartContentModeration" | "GetContentModeration" => "rekognition",
-        "Publish" => "sns",
-        operation if operation.contains(' ') => "s3",
-        _ => "states",
+            usual
+        }
     }
 }
 
 impl faults::Plan for Chaos {
+    /// A scene is played again with strikes at the calls that it made; other runs are long, and need no list.
+    fn keeps_calls(&self) -> bool {
+        self.strikes.is_some()
+    }
+
     fn begins(&mut self, function: Function, invocation: u64) -> Beginning {
         let faults = self.plan.invocations;
-        let mut beginning = Beginning::default();
+        let times = &Services::get().times;
+        let mut beginning = Beginning {
+            own: times.computing.draw(&mut self.rng),
+            ..Beginning::default()
+        };
+        let now_ms = self.stage.elapsed_ms();
+        let none_waits = self.environments.begin(function, invocation, now_ms);
+        if none_waits || (!self.is_over() && self.happens(faults.cold)) {
+            beginning.cold_start = times.environment.draw(&mut self.rng);
+            beginning.own += times.initialisation.draw(&mut self.rng);
+        }
         if !self.is_over() {
-            if self.happens(faults.cold) {
-                beginning.cold_start = self.up_to(COLD_START_MAX);
-            } else if self.happens(faults.thawed) {
+            let waited = beginning.cold_start.is_zero();
+            if waited && self.happens(faults.thawed) {
                 self.thawed.insert(invocation, SERVICES.into());
             }
             if faults.clock_skew_ms_max > 0 {
@@ -229,12 +225,21 @@ impl faults::Plan for Chaos {
     }
 
     fn strikes(&mut self, number: u64, call: &Call, request: &http::Request<SdkBody>) -> Strike {
-        let struck = self.strikes.get(&number).copied();
+        let now_ms = self.stage.elapsed_ms();
+        let over_quota = !self.quotas.take(&call.operation, now_ms);
+        let strikes = self.strikes.as_ref();
+        let struck = strikes.and_then(|strikes| strikes.get(&number).copied());
         if struck.is_some() {
             let now_ms = self.stage.now_ms();
             self.stage.lock().struck_ms = Some(now_ms);
         }
-        let fault = struck.or_else(|| self.fault(call, request));
+        let fault = if struck.is_some() {
+            struck
+        } else if over_quota {
+            Some(Fault::Refused(Refusal::Throttled))
+        } else {
+            self.fault(call, request)
+        };
         let latency = self.latency(call);
         let split: f64 = self.rng.random();
         let before = latency.mul_f64(split);
@@ -247,7 +252,11 @@ impl faults::Plan for Chaos {
                 .stage
                 .note(format_args!("{name} #{invocation} {operation} {subject}")),
             Some(fault) => self.stage.fault(
-                watch::kind(fault),
+                if over_quota {
+                    "call over a quota"
+                } else {
+                    watch::kind(fault)
+                },
                 format_args!("{name} #{invocation} {operation} {subject}: {fault:?}"),
             ),
         }
@@ -275,6 +284,9 @@ impl faults::Plan for Chaos {
     fn ends(&mut self, function: Function, invocation: u64, how: &str) {
         self.thawed.remove(&invocation);
         let name = function.name();
+        let exited = how == "Runtime.ExitError";
+        let now_ms = self.stage.elapsed_ms();
+        self.environments.end(function, invocation, exited, now_ms);
         self.stage
             .note(format_args!("{name} #{invocation} ends: {how}"));
         watch::ended(&self.stage, invocation, how);

@@ -13,7 +13,7 @@ use super::people::People;
 use super::plan::Level;
 use super::stage::Stage;
 use super::truth::{Job, Truth, Version};
-use super::{idle, objects};
+use super::{objects, quiet};
 use crate::aws::Aws;
 use crate::sfn::TOKEN_CANARY;
 use crate::stack::permissions::Principal;
@@ -29,10 +29,6 @@ pub(super) struct Checks<'a> {
     pub(super) level: Level,
     /// The most jobs that were ever allowed.
     pub(super) max_jobs: u32,
-    /// The spending cap, …
-    pub(super) cap_minutes: Option<u32>,
-    /// … which was in force until then.
-    pub(super) calm_ms: i64,
 }
 
 const HOUR_MS: i64 = 60 * 60 * 1000;
@@ -62,7 +58,7 @@ impl Checks<'_> {
         self.check_cap(&versions);
         self.check_permissions();
         objects::check(self, &versions).await?;
-        idle::check(self.stage, self.aws).await;
+        quiet::check(self.stage, self.aws).await;
         Ok(())
     }
 
@@ -264,14 +260,14 @@ impl Checks<'_> {
     /// Promise 5: on no day were more minutes scanned than the cap allows, but for a single longer video. The first hour of a day
     /// is left out: what was counted for the day before may be started then.
     fn check_cap(&self, versions: &[Version]) {
-        let Some(cap_minutes) = self.cap_minutes else {
+        let Some(cap) = self.stage.lock().truth.cap else {
             return;
         };
         let mut days: BTreeMap<i64, Vec<u64>> = BTreeMap::new();
         for version in versions {
             let minutes = version.file.duration_ms.div_ceil(60_000);
             for job in &version.jobs {
-                let in_force = job.started_ms < self.calm_ms;
+                let in_force = job.started_ms < cap.lifted_ms;
                 if in_force && job.started_ms.rem_euclid(DAY_MS) > HOUR_MS {
                     let day = job.started_ms.div_euclid(DAY_MS);
                     days.entry(day).or_default().push(minutes);
@@ -280,9 +276,10 @@ impl Checks<'_> {
         }
         for minutes in days.into_values() {
             let (sum, longest) = (minutes.iter().sum::<u64>(), minutes.iter().max().copied());
-            if sum > u64::from(cap_minutes).max(longest.unwrap_or_default()) {
+            if sum > u64::from(cap.minutes_a_day).max(longest.unwrap_or_default()) {
                 self.stage.broken(format!(
-                    "{sum} minutes were scanned on a day, {cap_minutes} were allowed"
+                    "{sum} minutes were scanned on a day, {} were allowed",
+                    cap.minutes_a_day
                 ));
             }
         }

@@ -1,68 +1,173 @@
-//! Promise 5: a gate with nothing to do asks twice a minute whether anything runs, and does nothing else.
+//! A stack to which nobody uploads anything: what it uses, the gate's and that of the design that it grew from.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use futures::FutureExt as _;
+use futures::future::BoxFuture;
+use serde_json::Value;
+use time::macros::datetime;
+
+use super::chaos::Chaos;
+use super::environments::Environments;
+use super::plan::{Level, Plan};
+use super::run::{Options, Run, on_paused_time, stream};
+use super::services::Quotas;
 use super::stage::Stage;
-use crate::aws::Aws;
-use crate::calls::CallCounts;
+use super::usage::{Metered, Usage};
+use super::workload::Workload;
+use crate::account::Account;
+use crate::aws::{Aws, AwsConfig};
+use crate::clock::Clock;
+use crate::connector::Clients;
+use crate::events::{Rule, Target, Trigger};
+use crate::faults::Faults;
+use crate::lambda::{Code, FunctionConfig, FunctionError, Handler, Invocation};
+use crate::rekognition;
+use crate::rng::SharedRng;
+use crate::stack::Function;
+use crate::stack::invocation::{Bills, Shell};
 
-/// How late a message may be that was sent before all became quiet (`plan.rs`), and how long a poll is held.
-const STRAGGLERS: Duration = Duration::from_mins(30 + 1);
+const SEED: u64 = 1;
 
-/// Minutes that are looked at.
-const MINUTES: u32 = 3;
+/// Memory, timeout and schedule of the seed's worker (moshesaws/step-functions-activity, video-ingest.yaml).
+const SEED_MEMORY_MB: u32 = 128;
+const SEED_TIMEOUT: Duration = Duration::from_mins(2);
+const SEED_EVERY: Duration = Duration::from_mins(1);
 
-/// The ticks' interval.
-const MINUTE: Duration = Duration::from_mins(1);
+/// Whose idle time it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Design {
+    /// The gate: two functions a minute, which ask whether anything runs.
+    Gate,
+    /// The sample that the project grew from: each minute a function polls the activity, for as long as Step Functions holds a poll.
+    Seed,
+}
 
-/// Watches a gate whose every video has settled for some minutes.
-pub(super) async fn check(stage: &Stage, aws: &Aws) {
-    tokio::time::sleep(STRAGGLERS).await;
-    let mut quiet = 0;
-    while quiet < MINUTES {
-        let before = aws.calls();
-        tokio::time::sleep(MINUTE).await;
-        // The first tick of an hour, by the function's clock, looks for leftovers.
-        let is_hourly = !(2..59).contains(&stage.minute_of_hour());
-        let made = since(&before, aws.calls());
-        let lists = made
-            .keys()
-            .all(|(service, call)| service == "states" && call == "ListExecutions");
-        let count: u64 = made.values().sum();
-        if is_hourly {
-            if made.keys().any(|(_, call)| is_work(call)) {
-                stage.broken(format!("an idle gate's look at leftovers made {made:?}"));
+/// Simulates an idle stack for that long.
+///
+/// # Errors
+/// When it cannot be deployed.
+pub fn idle(design: Design, span: Duration) -> anyhow::Result<Usage> {
+    match design {
+        Design::Gate => on_paused_time(SEED, gate(span)),
+        Design::Seed => on_paused_time(SEED, seed(span)),
+    }
+}
+
+async fn gate(span: Duration) -> anyhow::Result<Usage> {
+    let options = Options {
+        seed: SEED,
+        videos: 0,
+        level: Level::None,
+        keep_history: false,
+    };
+    let nothing = Workload {
+        max_jobs: 20,
+        max_video_minutes_a_day: None,
+        machine_timeout: None,
+        job_faults: rekognition::Faults::default(),
+        lasts: Duration::MAX,
+        actions: Vec::new(),
+    };
+    let run = Run::deploy(options, Plan::none(), &nothing).await?;
+    run.let_loose(nothing.lasts, nothing.job_faults, None);
+    tokio::time::sleep(span).await;
+    let bills = run.people.steps.bills();
+    let usage = Usage::of_gate(&run.aws, bills, Duration::ZERO);
+    run.tear_down();
+    Ok(usage)
+}
+
+async fn seed(span: Duration) -> anyhow::Result<Usage> {
+    const WORKER: &str = "seed-worker";
+    let clock = Clock::new(datetime!(2026-11-01 12:00 UTC), 1.0);
+    let aws = Aws::new(
+        Account::default(),
+        clock.clone(),
+        SharedRng::seeded(SEED),
+        &AwsConfig::default(),
+    );
+    let faults = Arc::new(Faults::default());
+    faults.follow(Chaos {
+        stage: Stage::new(clock.clone(), false),
+        aws: aws.clone(),
+        plan: Plan::none(),
+        strikes: None,
+        storms: Vec::new(),
+        rng: stream(SEED, 5),
+        tokens: std::collections::BTreeMap::new(),
+        thawed: std::collections::BTreeMap::new(),
+        environments: Environments::default(),
+        quotas: Quotas::default(),
+        until_ms: 0,
+    });
+    let shell = Shell {
+        // The function that took its place.
+        function: Function::ActivityWorker,
+        clock,
+        faults,
+        bills: Bills::default(),
+    };
+    let function_arn = aws.lambda.create_function(FunctionConfig {
+        name: WORKER.to_owned(),
+        timeout: SEED_TIMEOUT,
+        memory_mb: SEED_MEMORY_MB,
+        role_arn: None,
+        environment: std::collections::BTreeMap::new(),
+        code: Code::Handler(Arc::new(SeedWorker {
+            sfn: Clients::new(&aws, WORKER).sfn,
+            activity_arn: aws.sfn.create_activity("seed"),
+            shell: shell.clone(),
+        })),
+        reserved_concurrency: None,
+        max_retries: 2,
+        max_event_age: Duration::from_hours(6),
+        on_failure_arn: None,
+    });
+    let rule = Rule {
+        name: "seed-every-minute".to_owned(),
+        trigger: Trigger::Rate(SEED_EVERY),
+        targets: vec![Target {
+            function_arn,
+            input: None,
+        }],
+    };
+    if let Err(error) = aws.events.put_rule(rule) {
+        anyhow::bail!("the seed's schedule cannot be put: {error}");
+    }
+    tokio::time::sleep(span).await;
+    let worker = Metered {
+        name: WORKER,
+        memory_mb: SEED_MEMORY_MB,
+        bill: shell.bills.of(shell.function),
+    };
+    aws.lambda.delete_function(WORKER);
+    Ok(Usage::of(&aws, vec![worker], Duration::ZERO))
+}
+
+/// The seed's worker, as far as it comes without a task: one poll.
+struct SeedWorker {
+    sfn: aws_sdk_sfn::Client,
+    activity_arn: String,
+    shell: Shell,
+}
+
+impl Handler for SeedWorker {
+    fn invoke(&self, _: Invocation) -> BoxFuture<'static, Result<Value, FunctionError>> {
+        let poll = self
+            .sfn
+            .get_activity_task()
+            .activity_arn(&self.activity_arn);
+        let handler = |_| async {
+            match poll.send().await {
+                Ok(_) => Ok(Value::Null),
+                Err(error) => Err(FunctionError {
+                    error_type: "Error".to_owned(),
+                    message: error.to_string(),
+                }),
             }
-            continue;
-        }
-        quiet += 1;
-        if !lists || count != 2 {
-            stage.broken(format!("an idle minute made {made:?}"));
-        }
+        };
+        self.shell.clone().run(handler).boxed()
     }
-}
-
-/// What nobody calls who has nothing to do, not even at the full hour.
-fn is_work(call: &str) -> bool {
-    [
-        "GetActivityTask",
-        "SendTask",
-        "ContentModeration",
-        "Publish",
-        "PUT ",
-        "POST ",
-        "DELETE ",
-    ]
-    .iter()
-    .any(|work| call.contains(work))
-}
-
-fn since(before: &CallCounts, mut now: CallCounts) -> CallCounts {
-    for (call, count) in before {
-        if let Some(more) = now.get_mut(call) {
-            *more -= count;
-        }
-    }
-    now.retain(|_, more| *more > 0);
-    now
 }

@@ -9,8 +9,10 @@
 //! - What is true is known from what was done and what the services tell (`truth`), never from the gate's own ledger.
 //! - Faults strike between a client and a service, or are plain fields of a service's fault struct.
 
+mod burst;
 mod chaos;
 mod checks;
+mod environments;
 mod footage;
 mod history;
 mod idle;
@@ -20,21 +22,27 @@ mod objects;
 mod people;
 mod plan;
 mod plot;
+mod quiet;
 mod recovery;
 mod run;
 mod scene;
+mod services;
 mod stage;
 mod truth;
+mod usage;
 mod watch;
 mod workload;
 
+pub use burst::{Burst, Settled, burst};
 pub use chaos::Strikes;
 pub use footage::{Fate, File, Footage};
 pub use history::History;
+pub use idle::{Design, idle};
 pub use plan::{CallFaults, Interference, InvocationFaults, JobFaults, Level, Plan};
 pub use plot::svg;
 pub use run::{Options, Outcome, play, run};
 pub use scene::Scene;
 pub use stage::Sample;
 pub use truth::Policy;
+pub use usage::{Metered, Usage};
 pub use workload::{Action, Release, Workload};

@@ -362,6 +362,10 @@ impl People {
 
     pub(super) fn lift_cap(&mut self) -> anyhow::Result<()> {
         self.stage.note(format_args!("the spending cap is lifted"));
+        let now_ms = self.stage.now_ms();
+        if let Some(cap) = &mut self.stage.lock().truth.cap {
+            cap.lifted_ms = now_ms;
+        }
         self.redeploy(StackOptions {
             max_video_minutes_a_day: None,
             ..self.stack.options.clone()

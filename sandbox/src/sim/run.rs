@@ -10,16 +10,18 @@ use rand_chacha::ChaCha8Rng;
 use time::macros::datetime;
 use workflow::names;
 
-use super::chaos::{Chaos, SERVICES, Storm, Strikes};
+use super::chaos::{Chaos, Storm, Strikes};
 use super::checks;
+use super::environments::Environments;
 use super::history::History;
 use super::logs::{Leak, Listener};
 use super::people::People;
 use super::plan::{Level, Plan};
 use super::recovery::{self, Bounds};
 use super::scene::Scene;
+use super::services::{Quotas, SERVICES};
 use super::stage::{Sample, Stage};
-use super::truth::Policy;
+use super::truth::{Cap, Policy};
 use super::workload::{Action, Workload};
 use crate::account::Account;
 use crate::aws::{Aws, AwsConfig};
@@ -33,7 +35,7 @@ use crate::stack::in_process::InProcess;
 use crate::stack::{Function, Stack, StackOptions};
 
 /// How often it is looked at whether all is quiet, and a sample is taken for the plot.
-const LOOK_EVERY: Duration = Duration::from_mins(1);
+pub(super) const LOOK_EVERY: Duration = Duration::from_mins(1);
 
 /// What a run is made of: these say all of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -82,7 +84,7 @@ pub struct Outcome {
 pub fn run(options: Options) -> anyhow::Result<Outcome> {
     let plan = Plan::of(options.level, &mut stream(options.seed, 1));
     let workload = Workload::draw(&mut stream(options.seed, 2), &plan, options.videos);
-    on_paused_time(options, plan, workload, Strikes::new())
+    watched(options, plan, workload, None)
 }
 
 /// Plays a scene in which nothing goes wrong but what strikes the calls of these numbers.
@@ -97,42 +99,51 @@ pub fn play(scene: Scene, strikes: Strikes, keep_history: bool) -> anyhow::Resul
         level: Level::None,
         keep_history,
     };
-    on_paused_time(options, Plan::none(), workload, strikes)
+    watched(options, Plan::none(), workload, Some(strikes))
 }
 
-fn on_paused_time(
+/// Runs a simulation whose logs are listened to.
+fn watched(
     options: Options,
     plan: Plan,
     workload: Workload,
-    strikes: Strikes,
+    strikes: Option<Strikes>,
 ) -> anyhow::Result<Outcome> {
     let leak = Leak::default();
     let _listener = tracing::subscriber::set_default(Listener(leak.clone()));
+    let simulation = simulate(options, plan, workload, strikes, &leak);
+    on_paused_time(options.seed, simulation)
+}
+
+/// Runs a simulation on this thread, on paused time and on the chance of the seed.
+pub(super) fn on_paused_time<T>(
+    seed: u64,
+    simulation: impl Future<Output = anyhow::Result<T>>,
+) -> anyhow::Result<T> {
     // The SDKs draw their jitter and ids from this.
-    fastrand::seed(options.seed);
+    fastrand::seed(seed);
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_time()
         .start_paused(true)
         .build()
         .context("no runtime can be made")?;
-    let simulation = Box::pin(simulate(options, plan, workload, strikes, &leak));
-    runtime.block_on(simulation)
+    runtime.block_on(Box::pin(simulation))
 }
 
 /// Draws that must not disturb each other come from streams of their own.
-fn stream(seed: u64, number: u64) -> ChaCha8Rng {
+pub(super) fn stream(seed: u64, number: u64) -> ChaCha8Rng {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     rng.set_stream(number);
     rng
 }
 
 /// A run under way.
-struct Run {
+pub(super) struct Run {
     options: Options,
     plan: Plan,
-    aws: Aws,
-    stage: Stage,
-    people: People,
+    pub(super) aws: Aws,
+    pub(super) stage: Stage,
+    pub(super) people: People,
     /// The most that `MAX_JOBS` ever was.
     max_jobs: u32,
     recovery: Duration,
@@ -142,7 +153,7 @@ async fn simulate(
     options: Options,
     plan: Plan,
     workload: Workload,
-    strikes: Strikes,
+    strikes: Option<Strikes>,
     leak: &Leak,
 ) -> anyhow::Result<Outcome> {
     let mut run = Run::deploy(options, plan, &workload).await?;
@@ -152,17 +163,17 @@ async fn simulate(
     }
     let functions = run.aws.lambda.stats().functions;
     let invocations = functions.values().map(|stats| stats.invocations).sum();
-    // The functions hold the services that hold the functions.
-    for function in Function::ALL {
-        let name = run.people.stack.function_name(function);
-        run.aws.lambda.delete_function(&name);
-    }
+    run.tear_down();
     result?;
     Ok(run.outcome(invocations))
 }
 
 impl Run {
-    async fn deploy(options: Options, plan: Plan, workload: &Workload) -> anyhow::Result<Self> {
+    pub(super) async fn deploy(
+        options: Options,
+        plan: Plan,
+        workload: &Workload,
+    ) -> anyhow::Result<Self> {
         let mut rng = stream(options.seed, 3);
         // Runs begin at different moments of the hour, at which leftovers are looked for, and of the day, which a cap is for.
         let origin =
@@ -194,7 +205,11 @@ impl Run {
         stack.deploy(&aws, |function| steps.code(function)).await?;
         let now_ms = stage.now_ms();
         let max_jobs = workload.max_jobs;
-        stage.lock().truth.policies.push((now_ms, Policy::Default));
+        {
+            let truth = &mut stage.lock().truth;
+            truth.policies.push((now_ms, Policy::Default));
+            truth.cap = workload.max_video_minutes_a_day.map(Cap::new);
+        }
         stage.lock().truth.max_jobs.push((now_ms, max_jobs));
         let people = People::new(stage.clone(), &aws, &stack, &steps)?;
         Ok(Self {
@@ -208,10 +223,17 @@ impl Run {
         })
     }
 
+    /// Removes the functions, which hold the services that hold the functions.
+    pub(super) fn tear_down(&self) {
+        for function in Function::ALL {
+            let name = self.people.stack.function_name(function);
+            self.aws.lambda.delete_function(&name);
+        }
+    }
+
     /// The faults begin, the workload is done, the faults end, all becomes quiet, and is checked.
-    async fn play(&mut self, workload: Workload, strikes: Strikes) -> anyhow::Result<()> {
+    async fn play(&mut self, workload: Workload, strikes: Option<Strikes>) -> anyhow::Result<()> {
         let until = workload.lasts;
-        let cap_minutes = workload.max_video_minutes_a_day;
         self.let_loose(until, workload.job_faults, strikes);
         let began = tokio::time::Instant::now();
         for (at, action) in workload.actions {
@@ -235,9 +257,13 @@ impl Run {
             tokio::time::sleep(LOOK_EVERY).await;
             self.sample();
         }
-        let calm_ms = self.stage.now_ms();
         self.calm().await?;
         self.settle().await?;
+        self.check().await
+    }
+
+    /// Checks what must hold once all is quiet.
+    pub(super) async fn check(&self) -> anyhow::Result<()> {
         if !self.stage.is_broken() {
             let checks = checks::Checks {
                 stage: &self.stage,
@@ -245,15 +271,19 @@ impl Run {
                 people: &self.people,
                 level: self.options.level,
                 max_jobs: self.max_jobs,
-                cap_minutes,
-                calm_ms,
             };
             checks.all().await?;
         }
         Ok(())
     }
 
-    fn let_loose(&self, until: Duration, job_faults: rekognition::Faults, strikes: Strikes) {
+    /// The faults begin, and end after that time. A scene has its strikes instead of chance.
+    pub(super) fn let_loose(
+        &self,
+        until: Duration,
+        job_faults: rekognition::Faults,
+        strikes: Option<Strikes>,
+    ) {
         let plan = &self.plan;
         let mut rng = stream(self.options.seed, 4);
         self.aws.sns.set_faults(plan.messages);
@@ -280,12 +310,14 @@ impl Run {
             rng: stream(self.options.seed, 5),
             tokens: BTreeMap::new(),
             thawed: BTreeMap::new(),
+            environments: Environments::default(),
+            quotas: Quotas::default(),
             until_ms,
         });
     }
 
     /// Nothing goes wrong any more, and the operator mends what people broke.
-    async fn calm(&mut self) -> anyhow::Result<()> {
+    pub(super) async fn calm(&mut self) -> anyhow::Result<()> {
         self.stage
             .note(format_args!("nothing goes wrong from here on"));
         self.aws.sns.set_faults(DeliveryFaults::default());
@@ -314,7 +346,7 @@ impl Run {
     }
 
     /// The operator asks for a sweep, which brings lost upload events back.
-    fn sweep(&self) -> anyhow::Result<()> {
+    pub(super) fn sweep(&self) -> anyhow::Result<()> {
         let reconciler = self.people.stack.function_arn(Function::Reconciler);
         let command = Bytes::from_static(br#"{"sweep": {}}"#);
         self.aws.lambda.invoke_async(&reconciler, command)?;
@@ -322,7 +354,7 @@ impl Run {
     }
 
     /// Waits until every execution has ended and nothing is left in the ledger.
-    async fn settle(&mut self) -> anyhow::Result<()> {
+    pub(super) async fn settle(&mut self) -> anyhow::Result<()> {
         let began_ms = self.stage.now_ms();
         let max_jobs = self.people.stack.options.max_jobs;
         let bounds = Bounds::of(&self.stage.lock().truth, max_jobs);
@@ -404,7 +436,7 @@ impl Run {
         Ok(open)
     }
 
-    fn sample(&self) {
+    pub(super) fn sample(&self) {
         let running = self.aws.sfn.execution_count(sfn::ExecutionStatus::Running);
         let (open_jobs, _) = self.aws.rekognition.open_jobs();
         let elapsed_ms = self.stage.elapsed_ms();

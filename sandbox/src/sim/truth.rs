@@ -92,6 +92,25 @@ impl Policy {
     }
 }
 
+/// A spending cap.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Cap {
+    /// Minutes of video that may be scanned on a day.
+    pub(super) minutes_a_day: u32,
+    /// When it was lifted.
+    pub(super) lifted_ms: i64,
+}
+
+impl Cap {
+    /// One that is in force.
+    pub(super) fn new(minutes_a_day: u32) -> Self {
+        Self {
+            minutes_a_day,
+            lifted_ms: i64::MAX,
+        }
+    }
+}
+
 /// Everything that is known to be so.
 #[derive(Debug, Default)]
 pub(super) struct Truth {
@@ -100,6 +119,8 @@ pub(super) struct Truth {
     by_id: BTreeMap<String, usize>,
     by_execution: BTreeMap<String, usize>,
     by_job: BTreeMap<u64, usize>,
+    /// The spending cap, if there is one.
+    pub(super) cap: Option<Cap>,
     /// Names of the executions that were started by hand, with an input that is no upload.
     pub(super) by_hand: BTreeSet<String>,
     /// Policies and since when each is in force.

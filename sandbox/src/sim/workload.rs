@@ -279,7 +279,8 @@ fn interfere(
     }
 }
 
-fn job_faults(rng: &mut ChaCha8Rng, plan: &Plan, videos: usize) -> rekognition::Faults {
+/// Which jobs fail, and of which the end is told how often.
+pub(super) fn job_faults(rng: &mut ChaCha8Rng, plan: &Plan, videos: usize) -> rekognition::Faults {
     let count = (videos * JOBS_DRAWN_PER_VIDEO) as u64;
     let mut drawn = |probability: f64| -> BTreeSet<u64> {
         (1..=count)

@@ -14,11 +14,12 @@ use workflow::steps::Announcer;
 use workflow::steps::ingest::Ingest;
 use workflow::steps::reconcile::Reconciler;
 
+use super::invocation::{Bills, Shell};
 use super::permissions::Principal;
 use super::{Function, Stack};
 use crate::aws::Aws;
 use crate::connector::Clients;
-use crate::faults::{self, Faults};
+use crate::faults::{Beginning, Faults};
 use crate::iam::access_key_id;
 use crate::lambda::{Code, FunctionError, Handler, Invocation};
 use crate::measurements::Measurements;
@@ -32,6 +33,7 @@ pub struct InProcess {
     clock: crate::clock::Clock,
     faults: Arc<Faults>,
     measurements: Measurements,
+    bills: Bills,
 }
 
 /// What one function works with.
@@ -54,10 +56,11 @@ impl InProcess {
             clock: aws.clock.clone(),
             faults: Arc::default(),
             measurements: Measurements::default(),
+            bills: Bills::default(),
         })
     }
 
-    /// The same functions with the environment of another stack; what goes wrong with them, and what they measured, stays.
+    /// The same functions with the environment of another stack; what goes wrong with them, and what was measured and billed, stays.
     ///
     /// # Errors
     /// As [`Self::new`].
@@ -65,6 +68,7 @@ impl InProcess {
         Ok(Self {
             faults: Arc::clone(&self.faults),
             measurements: self.measurements.clone(),
+            bills: self.bills.clone(),
             ..Self::new(aws, stack)?
         })
     }
@@ -85,6 +89,12 @@ impl InProcess {
         &self.measurements
     }
 
+    /// What Lambda bills for the functions.
+    #[must_use]
+    pub fn bills(&self) -> &Bills {
+        &self.bills
+    }
+
     /// What goes wrong with the functions' calls.
     #[must_use]
     pub fn faults(&self) -> &Faults {
@@ -101,57 +111,35 @@ impl InProcess {
     #[must_use]
     pub fn code(&self, function: Function) -> Code {
         Code::Handler(Arc::new(InProcessFunction {
-            function,
             deps: self.deps[function as usize].clone(),
-            clock: self.clock.clone(),
-            faults: Arc::clone(&self.faults),
             measurements: self.measurements.clone(),
+            shell: Shell {
+                function,
+                clock: self.clock.clone(),
+                faults: Arc::clone(&self.faults),
+                bills: self.bills.clone(),
+            },
         }))
     }
 }
 
 struct InProcessFunction {
-    function: Function,
     deps: Deps,
-    clock: crate::clock::Clock,
-    faults: Arc<Faults>,
     measurements: Measurements,
+    shell: Shell,
 }
 
 impl Handler for InProcessFunction {
     fn invoke(&self, invocation: Invocation) -> BoxFuture<'static, Result<Value, FunctionError>> {
-        let (function, deps) = (self.function, self.deps.clone());
-        let (clock, faults) = (self.clock.clone(), Arc::clone(&self.faults));
+        let (deps, shell) = (self.deps.clone(), self.shell.clone());
         let measurements = self.measurements.clone();
-        async move {
-            let (number, beginning) = faults.begin(function);
-            if !beginning.cold_start.is_zero() {
-                clock.sleep(beginning.cold_start).await;
-            }
+        let (function, clock) = (shell.function, shell.clock.clone());
+        let handler = move |beginning: Beginning| {
             let deps = deps.with_clock(clock.clone(), beginning.clock_skew_ms);
             let handler = deps.handle(function, invocation);
-            let handler = Box::pin(measurements.of(function, &clock, handler));
-            let running = faults::run(
-                function,
-                number,
-                Arc::clone(&faults),
-                beginning.killed_after,
-                handler,
-            );
-            let result = running.await.unwrap_or_else(|| {
-                Err(FunctionError {
-                    error_type: "Runtime.ExitError".to_owned(),
-                    message: "killed by an injected fault".to_owned(),
-                })
-            });
-            let how = result
-                .as_ref()
-                .err()
-                .map_or("ok", |error| &error.error_type);
-            faults.end(function, number, how);
-            result
-        }
-        .boxed()
+            Box::pin(async move { measurements.of(function, &clock, handler).await })
+        };
+        shell.run(handler).boxed()
     }
 }
 

@@ -9,6 +9,7 @@ pub mod durations;
 mod environment;
 pub mod functions;
 pub mod in_process;
+pub mod invocation;
 pub mod permissions;
 mod resources;
 mod template;
@@ -17,6 +18,7 @@ use crate::account::Account;
 use crate::iam;
 use crate::wire::ApiError;
 
+pub use resources::MEMORY_MB;
 use resources::resource_name;
 pub use template::{TemplateError, render};
 

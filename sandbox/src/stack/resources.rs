@@ -20,7 +20,7 @@ use crate::sns::Subscription;
 use crate::wire::ApiError;
 
 /// Memory of each function in MB.
-const MEMORY_MB: u32 = 256;
+pub const MEMORY_MB: u32 = 256;
 
 impl Stack {
     /// Creates everything in an AWS that has none of it. `code` says what each function runs.

@@ -22,6 +22,7 @@ mod real;
 mod recovery;
 mod rekognition;
 mod s3;
+mod scale;
 mod secrets;
 mod server;
 mod sfn;

@@ -1,5 +1,7 @@
 //! Heartbeats: a task whose heartbeat is late is lost, so each tick sends that of every attached record.
 
+use std::collections::BTreeSet;
+
 use futures::StreamExt as _;
 
 use crate::contract::TaskToken;
@@ -10,8 +12,8 @@ use crate::ledger::{Edit, Phase, Record, Stored};
 /// Heartbeats that are sent side by side.
 const HEARTBEATS_AT_ONCE: usize = 16;
 
-/// Sends the heartbeat of every attached record.
-pub(crate) async fn heartbeat_all(gate: &Gate, records: &[Stored<Record>]) -> usize {
+/// Sends the heartbeat of every attached record. Returns the executions whose task took it, and which therefore run.
+pub(crate) async fn heartbeat_all(gate: &Gate, records: &[Stored<Record>]) -> BTreeSet<String> {
     let mut beats = Vec::new();
     for stored in records {
         let Some(token) = &stored.value.token else {
@@ -22,26 +24,28 @@ pub(crate) async fn heartbeat_all(gate: &Gate, records: &[Stored<Record>]) -> us
         }
         beats.push(async move {
             match heartbeat(gate, stored, &token.secret).await {
-                Ok(()) => 1,
+                Ok(taken) => taken.then(|| stored.value.execution.clone()),
                 Err(error) => {
                     let execution_arn = &stored.value.execution_arn;
                     tracing::warn!(execution_arn, error = chain(&error), "heartbeat not sent");
-                    0
+                    None
                 }
             }
         });
     }
-    futures::stream::iter(beats)
+    let taken: Vec<_> = futures::stream::iter(beats)
         .buffer_unordered(HEARTBEATS_AT_ONCE)
-        .fold(0, |sum, sent| async move { sum + sent })
-        .await
+        .collect()
+        .await;
+    taken.into_iter().flatten().collect()
 }
 
+/// Sends one heartbeat. Returns whether the task took it; the token of one that is over is dropped.
 async fn heartbeat(
     gate: &Gate,
     stored: &Stored<Record>,
     token: &TaskToken,
-) -> Result<(), StepError> {
+) -> Result<bool, StepError> {
     let answer = gate
         .sfn
         .send_task_heartbeat()
@@ -49,7 +53,7 @@ async fn heartbeat(
         .send()
         .await;
     let error = match answer {
-        Ok(_) => return Ok(()),
+        Ok(_) => return Ok(true),
         Err(error) => CallError::new(Operation::SendTaskHeartbeat, &error),
     };
     if error.disposition != Disposition::Detach {
@@ -65,5 +69,5 @@ async fn heartbeat(
             }
         })
         .await?;
-    Ok(())
+    Ok(false)
 }

@@ -80,10 +80,12 @@ impl Reconciler {
             left_alone,
         } = read_records(gate).await?;
         // First, always: a task whose heartbeat is late is lost, whatever else is late.
-        done.heartbeats = heartbeat_all(gate, &records).await;
+        let alive = heartbeat_all(gate, &records).await;
+        done.heartbeats = alive.len();
         measure(gate, &records, left_alone.len());
         let today = self.today(&records, &mut done).await;
-        let closed = self.closed(&records, &running.names, &mut done).await;
+        let open = [&running.names, &alive];
+        let closed = self.closed(&records, open, &mut done).await;
         let looks = looks(gate, &records, &closed);
         let mut works = Vec::new();
         for stored in records {
@@ -183,17 +185,18 @@ impl Reconciler {
         Ok(done)
     }
 
-    /// Which records' executions have ended. Absence from the list says nothing: it lags, and is one page long.
+    /// Which records' executions have ended. Absence from the list says nothing: it lags, and is one page long, the newest of a backlog. So who
+    /// is open by any of these is not asked after, and all others are.
     async fn closed(
         &self,
         records: &[Stored<Record>],
-        running: &BTreeSet<String>,
+        open: [&BTreeSet<String>; 2],
         done: &mut Reconciled,
     ) -> BTreeMap<String, Described> {
         let mut closed = BTreeMap::new();
         for stored in records {
             let record = &stored.value;
-            if running.contains(&record.execution) {
+            if open.iter().any(|names| names.contains(&record.execution)) {
                 continue;
             }
             match self.gate.describe(&record.execution_arn).await {

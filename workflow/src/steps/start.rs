@@ -1,9 +1,10 @@
 //! Phase `queued`: slot, pre-flight, the day's minutes, bind, StartContentModeration.
 
+use aws_sdk_rekognition::config::retry::RetryConfig;
 use aws_sdk_rekognition::types::{NotificationChannel, S3Object, Video};
 use aws_smithy_runtime_api::client::interceptors::context::InterceptorContext;
 use aws_smithy_runtime_api::client::retries::classifiers::{
-    ClassifyRetry, RetryAction, RetryReason,
+    ClassifyRetry, RetryAction, RetryClassifierPriority, RetryReason,
 };
 use aws_smithy_types::retry::ErrorKind;
 
@@ -18,6 +19,10 @@ use crate::report::AnalysisReason;
 
 /// Rekognition could not read the object (API reference, StartContentModeration).
 const UNREADABLE: &str = "InvalidS3ObjectException";
+
+/// Tries of a start that is throttled, after up to 1, 2, 4 and 8 s: jobs that end together are followed by starts that come together, and
+/// the service takes a few a second. One that is throttled still waits a minute for the next tick.
+const TRIES_MAX: u32 = 5;
 
 /// What became of a queued record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -92,7 +97,9 @@ async fn send(work: &mut Work<'_>, first: bool) -> Result<Started, StepError> {
     let Some(analysis) = work.record().analysis().cloned() else {
         return Ok(Started::Waiting);
     };
-    let retries = aws_sdk_rekognition::Config::builder().retry_classifier(OnlyThrottles);
+    let retries = aws_sdk_rekognition::Config::builder()
+        .retry_config(RetryConfig::standard().with_max_attempts(TRIES_MAX))
+        .retry_classifier(OnlyThrottles);
     let answer = request(work, &analysis)
         .customize()
         .config_override(retries)
@@ -165,6 +172,11 @@ impl ClassifyRetry for OnlyThrottles {
 
     fn name(&self) -> &'static str {
         "only throttles"
+    }
+
+    /// After all others: before them nothing is known to be a throttle yet, and everything would be forbidden.
+    fn priority(&self) -> RetryClassifierPriority {
+        RetryClassifierPriority::run_after(RetryClassifierPriority::transient_error_classifier())
     }
 }
 

@@ -1,0 +1,110 @@
+//! What bursts of many videos found (`just scale`): waits and calls that grew with the backlog.
+
+use std::time::Duration;
+
+use aws_smithy_types::body::SdkBody;
+use sandbox::aws::AwsConfig;
+use sandbox::delivery::DeliveryFaults;
+use sandbox::faults::{Call, Fault, Plan, Refusal, Strike};
+use sandbox::rekognition;
+use sandbox::stack::{Function, StackOptions};
+use serde_json::json;
+
+use crate::world::{World, sample};
+
+const CLEAN: &str = "clean-bars.mp4";
+
+#[tokio::test(start_paused = true)]
+async fn a_start_that_is_throttled_is_repeated_at_once_and_not_left_to_the_next_tick() {
+    let world = World::new().await;
+    let mut starts = 0;
+    world.steps.faults().set(move |_, call: &Call| {
+        let throttled = call.operation == "StartContentModeration" && starts < 2;
+        starts += u32::from(throttled);
+        throttled.then_some(Fault::Refused(Refusal::Throttled))
+    });
+    world.upload("clip.mp4", sample(CLEAN), None).await;
+    world.job_open().await;
+    let calls = world.steps.faults().calls();
+    let by: Vec<u64> = calls
+        .iter()
+        .filter(|call| call.operation == "StartContentModeration")
+        .map(|call| call.invocation)
+        .collect();
+    assert_eq!(by.len(), 3);
+    assert!(by.iter().all(|invocation| *invocation == by[0]), "{by:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn executions_whose_heartbeat_is_taken_are_not_asked_after_however_long_the_backlog_is() {
+    let config = AwsConfig {
+        rekognition: rekognition::Config {
+            job_duration: Some(Duration::from_hours(1)),
+            ..rekognition::Config::default()
+        },
+        ..AwsConfig::default()
+    };
+    let options = StackOptions {
+        max_jobs: 1,
+        ..StackOptions::default()
+    };
+    let world = World::with(&config, options).await;
+    world.upload("oldest.mp4", sample(CLEAN), None).await;
+    world.job_open().await;
+    // Listings are newest first and a thousand a page: the one that has a record is on the second.
+    for number in 0..1000 {
+        let start = world.sfn.start_execution();
+        start
+            .state_machine_arn(&world.stack.state_machine_arn)
+            .name(format!("waiting-{number}"))
+            .send()
+            .await
+            .unwrap();
+    }
+    world.pass(30).await;
+    let before = world.steps.faults().calls().len();
+    world.pass(300).await;
+    let calls = world.steps.faults().calls().split_off(before);
+    let count = |operation: &str| {
+        let of = calls.iter().filter(|call| call.operation == operation);
+        of.count()
+    };
+    assert_eq!(count("SendTaskHeartbeat"), 5);
+    assert_eq!(count("DescribeExecution"), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_sweep_looks_at_versions_side_by_side() {
+    /// Every answer takes a tenth of a second.
+    struct Slow;
+
+    impl Plan for Slow {
+        fn strikes(&mut self, _: u64, _: &Call, _: &http::Request<SdkBody>) -> Strike {
+            Strike {
+                after: Duration::from_millis(100),
+                ..Strike::default()
+            }
+        }
+    }
+
+    let world = World::new().await;
+    world.aws.sns.set_faults(DeliveryFaults {
+        lost: 1.0,
+        ..DeliveryFaults::default()
+    });
+    for number in 0..160 {
+        let key = format!("{number}.mp4");
+        world.upload(&key, sample(CLEAN), None).await;
+    }
+    world.steps.faults().follow(Slow);
+    let reconciler = world.stack.function_arn(Function::Reconciler);
+    let command = json!({"sweep": {}}).to_string();
+    world
+        .aws
+        .lambda
+        .invoke_async(&reconciler, command.into())
+        .unwrap();
+    // Each takes two calls: one after the other they would take 32 s.
+    world.pass(4).await;
+    assert_eq!(world.aws.sfn.executions_started(), 160);
+}
