@@ -68,9 +68,9 @@ pub(super) fn change(
             input.extend_from_slice(&other.bytes[from..]);
         }
         Kind::Integer => {
-            let width = 1 << ((with >> 8) % 4);
+            let len = 1 << ((with >> 8) % 4);
             let number = pick(&EXTREMES, with).to_be_bytes();
-            overwrite(input, at, &number[8 - width..]);
+            overwrite(input, at, &number[8 - len..]);
         }
         Kind::Digits => digits(input, at, pick(&DIGITS, with).as_bytes()),
         _ if words.is_empty() => input[at] = b'"',
@@ -86,16 +86,10 @@ fn overwrite(input: &mut Vec<u8>, at: usize, with: &[u8]) {
 /// Replaces the first number from `at` on.
 fn digits(input: &mut Vec<u8>, at: usize, number: &[u8]) {
     let is_digit = |byte: &u8| byte.is_ascii_digit();
-    let Some(start) = input[at..]
-        .iter()
-        .position(is_digit)
-        .map(|start| at + start)
-    else {
+    let Some(skipped) = input[at..].iter().position(is_digit) else {
         return;
     };
-    let len = input[start..]
-        .iter()
-        .take_while(|byte| is_digit(byte))
-        .count();
-    input.splice(start..start + len, number.iter().copied());
+    let old = &input[at + skipped..];
+    let len = old.iter().take_while(|byte| is_digit(byte)).count();
+    input.splice(at + skipped..at + skipped + len, number.iter().copied());
 }

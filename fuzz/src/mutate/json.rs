@@ -67,7 +67,7 @@ fn alter_field(
             fields.insert(new_name(name, with, words), value);
         }
         Kind::SimilarNode => {
-            let twin = (with % 2 == 0)
+            let twin = (with.is_multiple_of(2))
                 .then(|| named(other, name, with >> 1))
                 .flatten();
             if let Some(value) = fields.get_mut(name) {
@@ -95,7 +95,7 @@ fn alter(kind: Kind, with: u64, value: &mut Value, graft: impl Fn() -> Value, wo
         Kind::WordInNode if !words.is_empty() => {
             let word = *pick(words, with >> 8);
             match value {
-                Value::String(text) if with % 2 == 0 => {
+                Value::String(text) if with.is_multiple_of(2) => {
                     let mut at = index(with >> 16, text.len() + 1);
                     while !text.is_char_boundary(at) {
                         at -= 1;

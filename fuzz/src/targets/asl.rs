@@ -51,7 +51,7 @@ pub(super) const TARGET: Target = Target {
 };
 
 /// Simulated time that an execution may take: waits and timeouts are as long as 99,999,999 s.
-const PATIENCE: Duration = Duration::from_secs(3600);
+const PATIENCE: Duration = Duration::from_hours(1);
 
 fn check(input: &[u8]) -> Outcome {
     let Ok(Value::Object(case)) = serde_json::from_slice::<Value>(input) else {

@@ -64,11 +64,13 @@ fn check(input: &[u8]) -> Outcome {
 }
 
 fn objects(uploads: &[Upload]) -> Vec<&UploadedObject> {
-    let object = |upload| match upload {
-        &Upload::Object(ref object) => Some(object),
-        _ => None,
-    };
-    uploads.iter().filter_map(object).collect()
+    uploads
+        .iter()
+        .filter_map(|upload| match upload {
+            Upload::Object(object) => Some(object),
+            Upload::Ignored { .. } | Upload::Refused(_) => None,
+        })
+        .collect()
 }
 
 /// S3's records in an event, and one for each message that has none: nothing else may come of it.

@@ -58,7 +58,7 @@ pub(super) const TARGET: Target = Target {
 };
 
 /// The longest that anything waits for: a long poll takes a minute.
-const PATIENCE: Duration = Duration::from_secs(900);
+const PATIENCE: Duration = Duration::from_mins(15);
 
 /// A session's requests; more take time and find nothing.
 const REQUESTS_MAX: usize = 12;
