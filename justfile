@@ -55,6 +55,16 @@ sim *arguments:
 mutants *names:
     sandbox/tests/mutants/run.sh {{ names }}
 
+# Damaged inputs for every parser of foreign bytes, or for one of them, each for so many seconds.
+[group('check')]
+fuzz *arguments:
+    cargo run --release --locked -p fuzz -- {{ arguments }}
+
+# The same for one target by libFuzzer, which prefers inputs that reach new code.
+[group('check')]
+fuzz-guided target seconds *arguments:
+    fuzz/guided.sh {{ target }} {{ seconds }} {{ arguments }}
+
 # Terraform: fmt, validate, test, tflint, checkov.
 [group('check')]
 tf-check:

@@ -64,6 +64,23 @@ fn shown(text: &str) -> String {
     }
 }
 
+/// What serde says about a value, for an error's text: it repeats names and strings of that value whole.
+fn said(error: &serde_json::Error) -> String {
+    let line = |character: char| {
+        if character.is_control() {
+            ' '
+        } else {
+            character
+        }
+    };
+    let text = error.to_string();
+    let mut said: String = text.chars().take(SHOWN_CHARS_MAX).map(line).collect();
+    if said.len() < text.len() {
+        said.push('…');
+    }
+    said
+}
+
 /// The name of a JSON value's kind, for errors.
 fn kind(value: &Value) -> &'static str {
     match value {

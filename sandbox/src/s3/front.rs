@@ -1,5 +1,8 @@
 //! Between the wire and the protocol library: signatures are taken off unverified, `aws-chunked` is decoded.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use bytes::Bytes;
 use http::header::{AUTHORIZATION, CONTENT_ENCODING, CONTENT_LENGTH};
 use http::request::Parts;
@@ -15,14 +18,28 @@ const COPY_SOURCE: HeaderName = HeaderName::from_static("x-amz-copy-source");
 const CONTENT_SHA256: HeaderName = HeaderName::from_static("x-amz-content-sha256");
 const DECODED_LENGTH: HeaderName = HeaderName::from_static("x-amz-decoded-content-length");
 
-/// The request as the protocol library takes it.
-pub(super) fn open(request: Request) -> HttpRequest {
+/// Amazon S3 API reference, Error responses.
+const INCOMPLETE_BODY: &str =
+    r#"<?xml version="1.0" encoding="UTF-8"?><Error><Code>IncompleteBody</Code></Error>"#;
+
+/// Whether a request's body ended in an error.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Broken(Arc<AtomicBool>);
+
+/// The request as the protocol library takes it, and what will be known of its body once it was read.
+pub(super) fn open(request: Request) -> (HttpRequest, Broken) {
     let (mut parts, body) = request.into_parts();
     parts.headers.remove(AUTHORIZATION);
     unsign_query(&mut parts);
     decode_copy_source(&mut parts.headers);
-    let body = decode_body(&mut parts, body);
-    http::Request::from_parts(parts, s3s::Body::http_body(body))
+    let broken = Broken::default();
+    let seen = broken.clone();
+    let body = decode_body(&mut parts, body).map_err(move |error| {
+        seen.0.store(true, Ordering::Relaxed);
+        error
+    });
+    let request = http::Request::from_parts(parts, s3s::Body::http_body(body));
+    (request, broken)
 }
 
 /// Removes a presigned URL's signature, of Version 4 or, which boto3 still makes by default, Version 2. What such a URL
@@ -113,10 +130,11 @@ fn decode_body(parts: &mut Parts, body: Body) -> Body {
 pub(super) struct ObjectBytes;
 
 /// The library's answer as it goes on the wire: no body where HTTP has none, control characters in XML as references,
-/// and the ids that support asks for.
+/// and the ids that support asks for. The library takes a broken body for an error of its own, which clients would repeat.
 pub(super) async fn close(
     method: &Method,
     response: Result<s3s::HttpResponse, s3s::HttpError>,
+    broken: &Broken,
     request_id: &str,
     host_id: &str,
 ) -> Response {
@@ -129,6 +147,10 @@ pub(super) async fn close(
             response
         }
     };
+    if broken.0.load(Ordering::Relaxed) && response.status().is_server_error() {
+        *response.status_mut() = StatusCode::BAD_REQUEST;
+        *response.body_mut() = wire::body(INCOMPLETE_BODY);
+    }
     if *method == Method::HEAD || response.status() == StatusCode::NOT_MODIFIED {
         *response.body_mut() = wire::body("");
     } else if response.extensions().get::<ObjectBytes>().is_none() {

@@ -105,8 +105,9 @@ impl S3 {
     pub async fn handle(self: Arc<Self>, request: Request) -> Response {
         let (request_id, host_id) = (self.core.request_id(), self.core.host_id());
         let method = request.method().clone();
-        let response = self.service.call(front::open(request)).await;
-        front::close(&method, response, &request_id, &host_id).await
+        let (request, broken) = front::open(request);
+        let response = self.service.call(request).await;
+        front::close(&method, response, &broken, &request_id, &host_id).await
     }
 
     /// Creates a bucket; one of the same name is emptied. `notify_topic_arn` gets `s3:ObjectCreated:*` events, and at

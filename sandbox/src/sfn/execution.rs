@@ -19,6 +19,9 @@ use super::state::{End, Ended, ExecutionId, ExecutionStatus, Now, Position, Revi
 /// The quota of a task's, state's or execution's data (Developer Guide, "Step Functions service quotas").
 pub(super) const MAX_DATA_BYTES: usize = 262_144;
 
+/// What serde_json reads, with which the next state reads the data.
+const DEPTH_MAX: usize = 127;
+
 /// Drives an execution until it closes; `run` is its redrive count, since a driver of an earlier run must do nothing.
 pub(super) fn spawn(core: &Arc<Core>, state: &mut State, id: ExecutionId) {
     let execution = &mut state.executions[id];
@@ -243,10 +246,16 @@ impl Visit<'_> {
     /// The text of a value: the state's input itself when it is the same, so that it is kept once.
     ///
     /// # Errors
-    /// `States.DataLimitExceeded` above the quota.
+    /// `States.DataLimitExceeded` above the quota, `States.Runtime` for what could not be read again.
     fn share(&self, value: &Value, raw: &Value) -> Result<Arc<str>, Failure> {
         if value == raw {
             return Ok(Arc::clone(&self.position.input));
+        }
+        if !nests_at_most(DEPTH_MAX, value) {
+            let cause = format!(
+                "the sandbox does not implement data that nests more than {DEPTH_MAX} deep"
+            );
+            return Err(Failure::raised("States.Runtime", cause));
         }
         let text = value.to_string();
         if text.len() <= MAX_DATA_BYTES {
@@ -260,6 +269,16 @@ impl Visit<'_> {
             )),
             ..Failure::default()
         })
+    }
+}
+
+/// Whether a value's arrays and objects stand at most so deep in each other.
+fn nests_at_most(depth: usize, value: &Value) -> bool {
+    let inner = |value: &Value| depth > 0 && nests_at_most(depth - 1, value);
+    match value {
+        Value::Array(items) => depth > 0 && items.iter().all(inner),
+        Value::Object(fields) => depth > 0 && fields.values().all(inner),
+        _ => true,
     }
 }
 

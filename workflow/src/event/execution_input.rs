@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{EventError, shown};
+use super::{EventError, said, shown};
 use crate::names;
 
 const REMEDY: &str = "start executions through the ingest trigger or the sweep";
@@ -75,7 +75,7 @@ impl ExecutionInput {
         let input: Self = serde_json::from_str(json).map_err(|error| {
             EventError::new(
                 "input",
-                format!("is {}, which does not fit ({error})", shown(json)),
+                format!("is {}, which does not fit ({})", shown(json), said(&error)),
                 REMEDY,
             )
         })?;

@@ -2,9 +2,7 @@
 
 use serde_json::Value;
 
-use super::{
-    EventError, ExecutionInput, Fields, KEY_BYTES_MAX, kind, shown, sns_messages, unquote_etag,
-};
+use super::{EventError, ExecutionInput, Fields, KEY_BYTES_MAX, kind, shown, sns_messages};
 use crate::report::Timestamp;
 
 pub(super) const ENABLE_VERSIONING: &str = "enable versioning on the raw bucket (S3 asks for up to 15 minutes after that), then upload the object again";
@@ -168,9 +166,17 @@ fn upload(record: &Value, index: usize, raw_bucket: &str) -> Result<Upload, Even
         }
         Some(version_id) => version_id,
     };
-    let etag = unquote_etag(object.required("eTag")?);
+    let etag = object.required("eTag")?;
+    let input = ExecutionInput::new(bucket, key, version_id, etag, size_bytes);
+    if input.etag.is_empty() {
+        return Err(EventError::new(
+            object.path("eTag"),
+            format!("is {}, quotes around nothing", shown(etag)),
+            REMEDY,
+        ));
+    }
     Ok(Upload::Object(UploadedObject {
-        input: ExecutionInput::new(bucket, key, version_id, etag, size_bytes),
+        input,
         sequencer: object.optional("sequencer")?.map(str::to_owned),
         event_time: fields.optional("eventTime")?.and_then(Timestamp::parse),
     }))

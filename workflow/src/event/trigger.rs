@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{EventError, Fields, shown};
+use super::{EventError, Fields, said, shown};
 use crate::names::is_execution_name;
 
 const REMEDY: &str = "invoke this function from the schedule, from the execution status rule, or with {\"sweep\":{}}";
@@ -132,7 +132,7 @@ impl SweepCommand {
         let command = Self::deserialize(sweep).map_err(|error| {
             EventError::new(
                 "sweep",
-                format!("is {} ({error})", shown(&sweep.to_string())),
+                format!("is {} ({})", shown(&sweep.to_string()), said(&error)),
                 remedy,
             )
         })?;
@@ -294,6 +294,15 @@ mod tests {
                 .contains("unknown field `days`")
         );
         assert!(parse(json!(7)).is_err());
+    }
+
+    #[test]
+    fn a_refused_sweep_is_told_in_one_short_line() {
+        for sweep in [json!("x".repeat(5000)), json!({"a\nb": 1})] {
+            let error = Trigger::parse(&json!({ "sweep": sweep })).unwrap_err();
+            let text = error.to_string();
+            assert!(text.len() < 1000 && !text.contains('\n'), "{text}");
+        }
     }
 
     #[test]

@@ -20,12 +20,11 @@ use aws_sdk_s3::primitives::ByteStream;
 
 use crate::clock::Nonces;
 use crate::errors::{CallError, Disposition, Operation};
-use document::parse;
 
 pub use analysis::{Analysis, Counted};
 pub use budget::{Allowance, Budget, counted_minutes};
 pub use copying::Copying;
-pub use document::{Document, Schema, Stored, Unknown};
+pub use document::{Document, Schema, Stored, Unknown, parse};
 pub use head::Head;
 pub use record::{
     HeldToken, Judged, LastError, LeaseTerm, Media, Outcome, Phase, Record, SlotClaim, Times,

@@ -190,10 +190,13 @@ fn findings(scan: &Scan, rejecting: &[u32]) -> Vec<Finding> {
         .iter()
         .map(|(label, rows)| finding(scan, &scan.labels()[usize::from(*label)], rows))
         .collect();
+    // Two labels may differ in their level alone, which a finding does not have: the rest decides, whatever came first.
     findings.sort_by(|a, b| {
         b.max_confidence_percent
             .total_cmp(&a.max_confidence_percent)
             .then_with(|| (&a.label, &a.parent).cmp(&(&b.label, &b.parent)))
+            .then_with(|| (&a.segments, a.total_ms).cmp(&(&b.segments, b.total_ms)))
+            .then(a.count.cmp(&b.count))
     });
     findings.truncate(Judgement::FINDINGS_MAX);
     findings

@@ -360,7 +360,7 @@ impl Reader {
         let mut fields = Fields::new();
         for (name, value) in entries {
             if !known.contains(&name.as_str()) {
-                let shown: String = name.chars().take(80).collect();
+                let shown: String = name.chars().take(80).flat_map(char::escape_debug).collect();
                 let remedy = format!("remove it; there are {}", known.join(", "));
                 self.problem(
                     format!("{path}{shown}"),

@@ -56,6 +56,28 @@ fn built_in() -> ModerationPolicy {
 }
 
 #[test]
+fn labels_that_differ_in_their_level_alone_are_told_in_one_order() {
+    let judge = |levels: [i32; 2]| {
+        let mut scan = Scan::new("7.0", 0.0, None);
+        for level in levels {
+            scan.push(Detection {
+                name: "Weapons",
+                parent_name: "Violence",
+                taxonomy_level: Some(level),
+                confidence_percent: Some(97.5),
+                start_ms: i64::from(level) * 1000,
+                end_ms: i64::from(level) * 1000 + 500,
+                content_types: &[],
+            });
+        }
+        ModerationPolicy::parse(DEFAULT_POLICY.as_bytes())
+            .unwrap()
+            .judge(&scan)
+    };
+    assert_eq!(judge([2, 3]), judge([3, 2]));
+}
+
+#[test]
 fn the_built_in_policy_rejects_any_label_from_fifty() {
     let policy = built_in();
     assert_eq!(policy.min_confidence_percent().to_bits(), 50f32.to_bits());

@@ -291,6 +291,9 @@ pub(in crate::sfn) fn unresolved(
                 scope.input
             ),
         ),
+        EvaluationError::TooMuch(_) => {
+            Failure::raised("States.DataLimitExceeded", error.to_string())
+        }
         EvaluationError::Intrinsic(problem) => Failure::raised("States.IntrinsicFailure", problem),
     }
 }

@@ -70,9 +70,12 @@ functions! {
     UUID 0 ..= 0,
 }
 
+/// "You can nest up to 10 intrinsic functions within a field": the guide counts every one, the outermost too.
+const CALLS_MAX: usize = 10;
+
 /// Parses a whole text as one call.
 pub(super) fn parse(text: &str) -> Result<Call, String> {
-    let (call, rest) = call(text).map_err(|problem| format!("'{text}': {problem}"))?;
+    let (call, rest) = call(text, &mut 0).map_err(|problem| format!("'{text}': {problem}"))?;
     if rest.trim().is_empty() {
         Ok(call)
     } else {
@@ -80,7 +83,14 @@ pub(super) fn parse(text: &str) -> Result<Call, String> {
     }
 }
 
-fn call(text: &str) -> Result<(Call, &str), String> {
+/// A call at the beginning of a text, and the rest. `calls` came before it in the same field.
+fn call<'a>(text: &'a str, calls: &mut usize) -> Result<(Call, &'a str), String> {
+    *calls += 1;
+    if *calls > CALLS_MAX {
+        return Err(format!(
+            "more than {CALLS_MAX} intrinsic functions are nested"
+        ));
+    }
     let (name, mut rest) = text.split_once('(').ok_or("'(' is missing")?;
     let function = name
         .trim()
@@ -94,7 +104,7 @@ fn call(text: &str) -> Result<(Call, &str), String> {
             rest = after;
             break;
         }
-        let (argument, after) = argument(rest)?;
+        let (argument, after) = argument(rest, calls)?;
         arguments.push(argument);
         rest = after.trim_start();
         if let Some(after) = rest.strip_prefix(',') {
@@ -123,13 +133,13 @@ fn call(text: &str) -> Result<(Call, &str), String> {
     ))
 }
 
-fn argument(text: &str) -> Result<(Argument, &str), String> {
+fn argument<'a>(text: &'a str, calls: &mut usize) -> Result<(Argument, &'a str), String> {
     if let Some(rest) = text.strip_prefix('\'') {
         let (string, rest) = quoted_with_escapes(rest)?;
         return Ok((Argument::Literal(Value::String(string)), rest));
     }
     if text.starts_with("States.") {
-        let (call, rest) = call(text)?;
+        let (call, rest) = call(text, calls)?;
         return Ok((Argument::Expression(Box::new(Expression::Call(call))), rest));
     }
     let end = end_of_plain(text);
@@ -358,6 +368,17 @@ mod tests {
         ] {
             assert!(Expression::parse(text).is_err(), "{text}");
         }
+    }
+
+    /// Without a limit a definition of 1 MB ended the program: its stack overflowed.
+    #[test]
+    fn ten_functions_nest_and_more_are_refused() {
+        let nested = |n: usize| "States.Array(".repeat(n) + &")".repeat(n);
+        assert!(Expression::parse(&nested(10)).is_ok());
+        let error = Expression::parse(&nested(50_000)).unwrap_err();
+        assert!(error.ends_with("more than 10 intrinsic functions are nested"));
+        let side_by_side = format!("States.Array({})", ["States.UUID()"; 10].join(","));
+        assert!(Expression::parse(&side_by_side).is_err());
     }
 
     proptest! {

@@ -4,6 +4,7 @@ use std::fmt;
 
 use serde_json::Value;
 
+use super::super::execution::MAX_DATA_BYTES;
 use super::intrinsics::Call;
 use crate::rng::SharedRng;
 
@@ -46,6 +47,8 @@ pub(in crate::sfn) struct Scope<'a> {
 pub(in crate::sfn) enum EvaluationError {
     #[error("the path {0} selects nothing")]
     NoSuchPath(String),
+    #[error("the path {0} selects more than a state's data may have")]
+    TooMuch(String),
     #[error("{0}")]
     Intrinsic(String),
 }
@@ -120,12 +123,18 @@ impl Path {
         } else {
             scope.input
         };
+        let too_much = || EvaluationError::TooMuch(self.text.clone());
         let mut selected = vec![root];
         for segment in &self.segments {
-            selected = selected
-                .into_iter()
-                .flat_map(|value| children(value, segment))
-                .collect();
+            let mut next = Vec::new();
+            for value in selected {
+                next.extend(children(value, segment));
+                // Descents multiply: `$..*..*..*` selects millions in a small document.
+                if next.len() > MAX_DATA_BYTES {
+                    return Err(too_much());
+                }
+            }
+            selected = next;
         }
         if self.is_definite() {
             selected
@@ -133,7 +142,10 @@ impl Path {
                 .cloned()
                 .ok_or_else(|| EvaluationError::NoSuchPath(self.text.clone()))
         } else {
-            Ok(selected.into_iter().cloned().collect())
+            let mut left = MAX_DATA_BYTES;
+            let fits = selected.iter().all(|value| weigh(value, &mut left));
+            fits.then(|| selected.into_iter().cloned().collect())
+                .ok_or_else(too_much)
         }
     }
 }
@@ -141,6 +153,20 @@ impl Path {
 impl fmt::Display for Path {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.text)
+    }
+}
+
+/// Takes what a value has at least, as JSON text, from the bytes `left`. False if they do not suffice.
+fn weigh(value: &Value, left: &mut usize) -> bool {
+    let bytes = 1 + value.as_str().map_or(0, str::len);
+    let Some(rest) = left.checked_sub(bytes) else {
+        return false;
+    };
+    *left = rest;
+    match value {
+        Value::Array(items) => items.iter().all(|item| weigh(item, left)),
+        Value::Object(fields) => fields.values().all(|field| weigh(field, left)),
+        _ => true,
     }
 }
 
@@ -318,6 +344,21 @@ mod tests {
         check("$.bar[0:2]", json!(["a", "b"]));
         check("$.bar[-1]", json!("c"));
         check("$.none[*]", json!([]));
+    }
+
+    /// Half a million values of a document of 200 bytes; with one descent more the program had no memory left.
+    #[test]
+    fn a_path_selects_no_more_than_a_state_may_hold() {
+        let nested = (0..100).fold(json!(1), |inner, _| json!([inner]));
+        assert_eq!(
+            select("$..*..*", &nested).unwrap().as_array().map(Vec::len),
+            Some(4950)
+        );
+        let path = "$..*..*..*..*..*";
+        let too_much = Err(EvaluationError::TooMuch(path.to_owned()));
+        assert_eq!(select(path, &nested), too_much);
+        let heavy = json!([[["x".repeat(100_000)]]]);
+        assert!(select("$..*", &heavy).is_err());
     }
 
     #[test]

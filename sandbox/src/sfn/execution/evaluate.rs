@@ -69,7 +69,7 @@ pub(super) fn choose(
                 "States.Runtime",
                 format!("Invalid path '{path}': The choice state's condition path references an invalid value."),
             ),
-            error @ EvaluationError::Intrinsic(_) => unresolved(error, "Variable", "", scope),
+            error => unresolved(error, "Variable", "", scope),
         })?;
         if holds {
             return Ok(Arc::clone(next));

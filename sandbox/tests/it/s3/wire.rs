@@ -92,6 +92,21 @@ async fn signed_chunks_are_decoded() {
     assert!(body.contains("<Code>IncompleteBody</Code>"), "{body}");
 }
 
+/// An error of the server's would be repeated by every client.
+#[tokio::test(start_paused = true)]
+async fn xml_in_broken_chunks_is_an_incomplete_body() {
+    let (aws, _) = s3();
+    let request = Request::put(format!("http://127.0.0.1/{RAW}?versioning"))
+        .header("authorization", AUTHORIZATION)
+        .header("content-encoding", "aws-chunked")
+        .header("x-amz-content-sha256", "STREAMING-UNSIGNED-PAYLOAD-TRAILER")
+        .body(wire::body("<VersioningConfiguration/>"))
+        .unwrap();
+    let (status, _, body) = send(&aws, request).await;
+    assert_eq!(status, 400);
+    assert!(body.contains("<Code>IncompleteBody</Code>"), "{body}");
+}
+
 /// Amazon S3 API reference, Authenticating requests: using query parameters. Signed headers may be in the query, too.
 #[tokio::test(start_paused = true)]
 async fn presigned_urls_are_served() {

@@ -267,3 +267,15 @@ async fn output_over_the_quota_fails_the_execution() {
     let described = bench.describe(&arn).await;
     assert_eq!(described["error"], "States.DataLimitExceeded");
 }
+
+/// Nobody knows AWS's limit. The next state would read the data as null, and the execution would go on with that.
+#[tokio::test(start_paused = true)]
+async fn data_that_nests_too_deep_to_be_read_again_fails_the_execution() {
+    let bench = Bench::new();
+    let endless = json!({"StartAt": "Wrap", "States": {
+        "Wrap": {"Type": "Pass", "Parameters": {"inner.$": "$"}, "Next": "Wrap"}}});
+    let described = bench.run(endless, json!(1)).await;
+    assert_eq!(described["error"], "States.Runtime");
+    let cause = described["cause"].as_str().unwrap();
+    assert!(cause.contains("nests more than 127 deep"), "{cause}");
+}

@@ -227,6 +227,15 @@ fn refusals_name_the_field_its_value_and_the_remedy() {
     );
 }
 
+/// An execution would have been started whose input the worker refuses.
+#[test]
+fn an_etag_of_nothing_but_quotes_is_refused() {
+    match one(with("/s3/object/eTag", json!("\"\""))) {
+        Upload::Refused(error) => assert_eq!(error.field, "Records[0].s3.object.eTag"),
+        other => panic!("{other:?}"),
+    }
+}
+
 #[test]
 fn later_minor_versions_are_read() {
     for version in ["2.0", "2.1", "2.5", "2.6", "2.99"] {

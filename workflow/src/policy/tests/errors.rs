@@ -43,6 +43,15 @@ fn what_is_missing_is_named() {
     insta::assert_snapshot!(errors(&json!({})));
 }
 
+/// A field's name is repeated, and problems are told one a line: a line end in the name would forge another.
+#[test]
+fn a_name_cannot_add_a_line() {
+    let document = r#"{"schema_version":1,"default":{"action":"ignore"},"rules":[],"a\n- b":0}"#;
+    let errors = errors_of(document);
+    assert!(errors.contains(r"a\n- b is not a field"), "{errors}");
+    assert_eq!(errors.lines().count(), 2, "{errors}");
+}
+
 #[test]
 fn duplicates_are_refused() {
     let drawn = |kinds: Value| json!({"label": "Violence", "action": "ignore", "content_types": kinds, "min_content_type_confidence_percent": 90});
