@@ -18,6 +18,8 @@ const MINUTE: Duration = Duration::from_mins(1);
 /// Watches a gate whose every video has settled for some minutes.
 pub(super) async fn check(stage: &Stage, aws: &Aws) {
     tokio::time::sleep(STRAGGLERS).await;
+    // From one half of a minute to the next, so that both ticks of a full minute fall between.
+    tokio::time::sleep(MINUTE.saturating_sub(stage.past_half_minute())).await;
     let mut quiet = 0;
     while quiet < MINUTES {
         let before = aws.calls();
