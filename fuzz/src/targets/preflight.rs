@@ -66,7 +66,7 @@ fn drive(file: &[u8]) -> Finding {
     panic!("more than {READS_MAX} reads");
 }
 
-/// What is certain of a file's beginning is certain of the file.
+/// What a file's beginning says of its tracks is certain of the file.
 fn check_prefix(file: &[u8], finding: &Finding) {
     let prefix = &file[..file.len() / 4 * 3];
     let certain = |finding: &Finding| {
@@ -77,7 +77,6 @@ fn check_prefix(file: &[u8], finding: &Finding) {
                     | Unsupported::SeveralVideoTracks { .. }
                     | Unsupported::OtherCodec { .. }
                     | Unsupported::ExternalData
-                    | Unsupported::OtherContainer { .. }
             }
         )
     };
