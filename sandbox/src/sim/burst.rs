@@ -186,7 +186,7 @@ mod tests {
 
     #[test]
     fn the_ideal_is_that_of_busy_slots_but_never_less_than_one_job() {
-        assert_eq!(ideal(1000), Duration::from_secs(15_000));
+        assert_eq!(ideal(1000), Duration::from_mins(250));
         assert_eq!(ideal(3), JOB);
     }
 }
