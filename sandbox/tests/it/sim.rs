@@ -53,9 +53,10 @@ fn a_burst_comes_near_the_ideal_and_keeps_every_promise() {
         })
         .unwrap();
         assert_eq!(settled.broken, [""; 0], "{level:?}");
-        // Three rounds: what starts and ends them weighs more than in a long burst.
+        // Of three rounds, one fault at the end is a large part: the bench of long bursts has the bars.
         let ratio = settled.ratio();
-        assert!((1.0..1.5).contains(&ratio), "{level:?}: {ratio}");
+        let max = if level == Level::None { 1.1 } else { 2.0 };
+        assert!((1.0..max).contains(&ratio), "{level:?}: {ratio}");
         let started = settled
             .usage
             .calls_of("rekognition", "StartContentModeration");
