@@ -19,14 +19,14 @@ pub(crate) struct Arguments {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Cold starts and memory of the functions' real programs, side by side with bare ones.
-    Starts(Starts),
+    Starts(ColdStarts),
     /// Simulated bursts of growing size, and an idle month beside that of the design that the gate grew from.
     Scale(Scale),
 }
 
 /// Which starts are measured, and how often.
 #[derive(Debug, Args)]
-pub(crate) struct Starts {
+pub(crate) struct ColdStarts {
     /// Folder with the programs: bare, the four functions by their names, and those with the system's allocator.
     #[arg(long, default_value = "target/ship")]
     pub(crate) programs: PathBuf,

@@ -26,7 +26,7 @@ use rand::seq::SliceRandom as _;
 use rand_chacha::ChaCha8Rng;
 use sandbox::stack::Function;
 
-use arguments::{Arguments, Command, Starts, Variant};
+use arguments::{Arguments, ColdStarts, Command, Variant};
 use gate::Gate;
 use start::{Program, start};
 use table::{Row, table};
@@ -66,7 +66,7 @@ fn main() -> anyhow::Result<ExitCode> {
 
 /// Measures starts and memory; returns whether all bars hold.
 #[tokio::main(flavor = "multi_thread", worker_threads = 2)]
-async fn measure_starts(arguments: &Starts) -> anyhow::Result<bool> {
+async fn measure_starts(arguments: &ColdStarts) -> anyhow::Result<bool> {
     let logs = tempfile::tempdir()?;
     let log = logs.path().join("log");
     // What the programs wrote says more than their end.
@@ -76,7 +76,7 @@ async fn measure_starts(arguments: &Starts) -> anyhow::Result<bool> {
 }
 
 /// Measures everything and tells it; returns whether all bars hold.
-async fn all(arguments: &Starts, log: &Path) -> anyhow::Result<bool> {
+async fn all(arguments: &ColdStarts, log: &Path) -> anyhow::Result<bool> {
     let mut out = std::io::stdout();
     let (subjects, notices) = subjects(arguments).await?;
     let rows = rows(&subjects, arguments, log).await?;
@@ -104,7 +104,11 @@ async fn all(arguments: &Starts, log: &Path) -> anyhow::Result<bool> {
     Ok(broken.is_empty())
 }
 
-async fn rows(subjects: &[Subject], arguments: &Starts, log: &Path) -> anyhow::Result<Vec<Row>> {
+async fn rows(
+    subjects: &[Subject],
+    arguments: &ColdStarts,
+    log: &Path,
+) -> anyhow::Result<Vec<Row>> {
     let mut rows: Vec<Row> = subjects
         .iter()
         .map(|subject| Row {
@@ -132,7 +136,7 @@ async fn rows(subjects: &[Subject], arguments: &Starts, log: &Path) -> anyhow::R
 }
 
 /// The bare function first, then the gate's, one with the system's allocator, the variants, and peers in other languages.
-async fn subjects(arguments: &Starts) -> anyhow::Result<(Vec<Subject>, Vec<String>)> {
+async fn subjects(arguments: &ColdStarts) -> anyhow::Result<(Vec<Subject>, Vec<String>)> {
     let mut subjects = vec![bare(arguments).await?];
     for function in Function::ALL {
         subjects.push(subject(function, arguments).await?);
@@ -173,7 +177,7 @@ async fn subjects(arguments: &Starts) -> anyhow::Result<(Vec<Subject>, Vec<Strin
 }
 
 /// The bare function, with the variables that are the allocator's.
-async fn bare(arguments: &Starts) -> anyhow::Result<Subject> {
+async fn bare(arguments: &ColdStarts) -> anyhow::Result<Subject> {
     let gate = Gate::deploy(Function::IngestTrigger, &[], None).await?;
     let mut environment = gate.environment(Function::IngestTrigger);
     environment.retain(|name, _| name.starts_with("MIMALLOC_"));
@@ -187,7 +191,7 @@ async fn bare(arguments: &Starts) -> anyhow::Result<Subject> {
 }
 
 /// A function of the gate in a sandbox of its own, with the events that a sandbox would give it.
-async fn subject(function: Function, arguments: &Starts) -> anyhow::Result<Subject> {
+async fn subject(function: Function, arguments: &ColdStarts) -> anyhow::Result<Subject> {
     let mut gate = Gate::deploy(function, &[], None).await?;
     let events = match function {
         Function::IngestTrigger => {
@@ -207,7 +211,7 @@ async fn subject(function: Function, arguments: &Starts) -> anyhow::Result<Subje
     })
 }
 
-async fn variant(changed: &Variant, arguments: &Starts) -> anyhow::Result<Subject> {
+async fn variant(changed: &Variant, arguments: &ColdStarts) -> anyhow::Result<Subject> {
     let mut subject = match changed.function {
         Some(function) => subject(function, arguments).await?,
         None => bare(arguments).await?,

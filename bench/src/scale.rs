@@ -3,10 +3,11 @@
 
 use std::fmt::Write as _;
 use std::io::Write as _;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use clap::Args;
 use sandbox::sim::{Burst, Design, Level, Settled, Usage, burst, idle};
+use tokio::time::Instant;
 
 use crate::prices::{ARM64_GB_SECOND, Costs, X86_GB_SECOND, count};
 

@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use sandbox::sim::{Level, Options, Outcome, run};
+use sandbox::sim::{Burst, Level, Options, Outcome, burst, run};
 
 fn run_with(seed: u64, videos: usize, level: Level) -> Outcome {
     run(Options {
@@ -69,4 +69,25 @@ fn without_faults_all_is_as_it_should_be() {
     let outcome = run_with(6, 10, Level::None);
     assert_eq!(outcome.broken, [""; 0]);
     assert!(outcome.ends.contains_key("SUCCEEDED"), "{:?}", outcome.ends);
+}
+
+#[test]
+fn a_burst_comes_near_the_ideal_and_keeps_every_promise() {
+    for level in [Level::None, Level::Usual] {
+        let settled = burst(Burst {
+            seed: 7,
+            videos: 60,
+            level,
+        })
+        .unwrap();
+        assert_eq!(settled.broken, [""; 0], "{level:?}");
+        // Of three rounds, one fault at the end is a large part: the bench of long bursts has the bars.
+        let ratio = settled.ratio();
+        let max = if level == Level::None { 1.1 } else { 2.0 };
+        assert!((1.0..max).contains(&ratio), "{level:?}: {ratio}");
+        let started = settled
+            .usage
+            .calls_of("rekognition", "StartContentModeration");
+        assert!(started >= 60, "{level:?}: {started}");
+    }
 }

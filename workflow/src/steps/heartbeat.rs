@@ -24,7 +24,7 @@ pub(crate) async fn heartbeat_all(gate: &Gate, records: &[Stored<Record>]) -> BT
         }
         beats.push(async move {
             match heartbeat(gate, stored, &token.secret).await {
-                Ok(taken) => taken.then(|| stored.value.execution.clone()),
+                Ok(accepted) => accepted.then(|| stored.value.execution.clone()),
                 Err(error) => {
                     let execution_arn = &stored.value.execution_arn;
                     tracing::warn!(execution_arn, error = chain(&error), "heartbeat not sent");
@@ -33,11 +33,11 @@ pub(crate) async fn heartbeat_all(gate: &Gate, records: &[Stored<Record>]) -> BT
             }
         });
     }
-    let taken: Vec<_> = futures::stream::iter(beats)
+    let alive: Vec<_> = futures::stream::iter(beats)
         .buffer_unordered(HEARTBEATS_AT_ONCE)
         .collect()
         .await;
-    taken.into_iter().flatten().collect()
+    alive.into_iter().flatten().collect()
 }
 
 /// Sends one heartbeat. Returns whether the task took it; the token of one that is over is dropped.
