@@ -264,6 +264,12 @@ impl Ledger {
         raised.next().map(|(_, id)| id.as_str())
     }
 
+    /// Whether the head of a key ever named a version.
+    pub(super) fn head_named(&self, key: &str, version_id: &str) -> bool {
+        let mut raised = self.heads.get(key).into_iter().flatten();
+        raised.any(|(_, id)| id == version_id)
+    }
+
     /// Tokens whose task waits for heartbeats.
     pub(super) fn attached(&self) -> impl Iterator<Item = &str> {
         let records = self.records.values();
