@@ -264,8 +264,8 @@ impl Ledger {
         raised.next().map(|(_, id)| id.as_str())
     }
 
-    /// Whether the head of a key ever named that version.
-    pub(super) fn was_head(&self, key: &str, version_id: &str) -> bool {
+    /// Whether the head of a key ever named a version.
+    pub(super) fn head_named(&self, key: &str, version_id: &str) -> bool {
         let mut raised = self.heads.get(key).into_iter().flatten();
         raised.any(|(_, id)| id == version_id)
     }

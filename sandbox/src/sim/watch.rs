@@ -314,7 +314,8 @@ fn check_published(
     problem.map_or(Ok(()), Err)
 }
 
-/// The verdict is fixed and the copy noted in the ledger before it is made: in the version's record, or a head says so.
+/// The verdict is fixed and the copy noted in the ledger before it is made: in the version's record, or by a head, old
+/// or new, which a repair may take its time to copy.
 fn decided(inner: &Inner, key: &str, source: &str) -> Option<String> {
     let version = inner.truth.version(source)?;
     let noted = inner
@@ -324,8 +325,7 @@ fn decided(inner: &Inner, key: &str, source: &str) -> Option<String> {
             let judged = record.judged.as_ref().map(|judged| judged.outcome);
             judged == Some(Outcome::Approved) && record.is_published()
         });
-    // Whoever makes good what the head named may be overtaken by a newer version, which is copied after it.
-    let named = inner.ledger.was_head(key, source);
+    let named = inner.ledger.head_named(key, source);
     (!noted && !named).then(|| format!("is version {source}, which nobody noted as approved"))
 }
 

@@ -64,7 +64,7 @@ apply() {
 }
 
 build() {
-    nice cargo build --quiet --locked --manifest-path "$copy/Cargo.toml" --target-dir target --profile mutant -p sandbox
+    cargo build --quiet --locked --manifest-path "$copy/Cargo.toml" --target-dir target --profile mutant -p sandbox
 }
 
 # Runs seeds until one breaks the mutant's own invariant. Prints that seed and what broke; nothing if none does.
@@ -73,7 +73,7 @@ hunt() {
     catches=$(field "$patch" catches)
     read -ra options <<<"$(field "$patch" options) --faults hostile"
     while ((seed <= seeds_max)); do
-        if found=$(nice target/mutant/sandbox sim --seed "$seed" --runs $((seeds_max - seed + 1)) --videos 10 "${options[@]}"); then
+        if found=$(target/mutant/sandbox sim --seed "$seed" --runs $((seeds_max - seed + 1)) --videos 10 "${options[@]}"); then
             return
         fi
         seed=$(sed -n 's/^Seed \([0-9]*\) broke:$/\1/p' <<<"$found")
