@@ -122,7 +122,7 @@ async fn play(run: &mut Run, burst: Burst, workload: Workload) -> anyhow::Result
     }
     let makespan = makespan(run, began_ms);
     // Calls and invocations are struck no more.
-    run.let_loose(Duration::ZERO, &mut stream(burst.seed, 6));
+    run.let_loose(Duration::ZERO, rekognition::Faults::default(), None);
     run.calm().await?;
     run.settle().await?;
     let jobs = u32::try_from(run.aws.rekognition.started_jobs()).unwrap_or(u32::MAX);
