@@ -1,11 +1,15 @@
 //! What goes wrong and is mended: lost and repeated messages, failed jobs, expired results, stops, redrives, lost uploads.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use aws_sdk_sfn::types::ExecutionStatus;
+use aws_smithy_types::body::SdkBody;
 use sandbox::aws::AwsConfig;
-use sandbox::faults::{Call, Fault, Refusal};
+use sandbox::faults::{Call, Fault, Plan, Refusal, Strike};
 use sandbox::rekognition;
 use sandbox::sim::{File, Footage};
 use sandbox::stack::{Function, StackOptions};
@@ -156,6 +160,50 @@ async fn a_redrive_of_a_stopped_execution_takes_the_result_of_its_open_job() {
     redrive(&world, &clip).await;
     assert_eq!(world.ended(&clip).await.status, ExecutionStatus::Succeeded);
     assert_eq!(world.aws.rekognition.started_jobs(), 1);
+    world.quiet().await;
+}
+
+/// The worker is out until it is told otherwise, and an announcement of the reconciler's takes some seconds.
+#[derive(Clone, Default)]
+struct SlowAnnouncement {
+    worker_is_back: Arc<AtomicBool>,
+    announcing: Arc<AtomicBool>,
+}
+
+impl Plan for SlowAnnouncement {
+    fn strikes(&mut self, _: u64, call: &Call, _: &http::Request<SdkBody>) -> Strike {
+        let mut strike = Strike::default();
+        if call.function == Function::ActivityWorker && !self.worker_is_back.load(Relaxed) {
+            strike.fault = Some(Fault::CrashBefore);
+        }
+        if call.operation == "Publish" {
+            self.announcing.store(true, Relaxed);
+            strike.before = Duration::from_secs(5);
+        }
+        strike
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_redrive_while_the_stop_before_it_is_announced_keeps_its_task() {
+    let world = World::new().await;
+    let plan = SlowAnnouncement::default();
+    world.steps.faults().follow(plan.clone());
+    let clip = world.upload("stopped.mp4", sample(CLEAN), None).await;
+    world.pass(30).await;
+    let stop = world.sfn.stop_execution();
+    stop.execution_arn(&clip.execution_arn)
+        .send()
+        .await
+        .unwrap();
+    while !plan.announcing.load(Relaxed) {
+        world.pass(1).await;
+    }
+    plan.worker_is_back.store(true, Relaxed);
+    redrive(&world, &clip).await;
+    // Well before the heartbeat of a task that nobody keeps would be missed.
+    let ended = world.ended_within(&clip, Duration::from_mins(4)).await;
+    assert_eq!(ended.status, ExecutionStatus::Succeeded);
     world.quiet().await;
 }
 

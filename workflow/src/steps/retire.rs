@@ -40,8 +40,8 @@ pub(crate) async fn retire(
         return Ok(false);
     };
     match close(&mut work, announcer, described).await {
-        Ok(true) => work.delete().await,
-        Ok(false) => {
+        Ok(true) if !is_redriven(work.record(), described) => work.delete().await,
+        Ok(_) => {
             work.finish(&mut |record| record.attempts = record.attempts.saturating_sub(1))
                 .await?;
             Ok(false)
@@ -52,6 +52,14 @@ pub(crate) async fn retire(
             Err(error)
         }
     }
+}
+
+/// Whether the task of a later drive has attached meanwhile: the execution runs again, and the record is that drive's now.
+fn is_redriven(record: &Record, described: &Described) -> bool {
+    record
+        .token
+        .as_ref()
+        .is_some_and(|token| token.rank.redrive_count > described.redrive_count)
 }
 
 /// The usual end: the task was answered and reported, and nothing is left to do but to forget the record.
