@@ -208,17 +208,18 @@ fn summary(scene: Scene, calls: &[Call], total: &Total, took: Duration) -> Strin
         );
     }
     for (blows, outcome) in total.failed.iter().take(SHOWN_MAX) {
-        let strikes: String = blows
+        let strikes: Vec<_> = blows
             .iter()
-            .map(|(call, fault)| format!(" --strike {call}:{}", name(fault)))
+            .map(|(call, fault)| format!("--strike {call}:{}", name(fault)))
             .collect();
         let _ = writeln!(
             text,
             "\nNot recovered from {}:\n{}\nTo replay it, with its whole history in a folder:\n\
-             cargo run --release -p sandbox -- crashes --scene {}{strikes} --history DIR",
+             cargo run --release -p sandbox -- crashes --scene {} {} --history DIR",
             described(calls, blows),
             findings(outcome),
-            name(&scene)
+            name(&scene),
+            strikes.join(" ")
         );
     }
     text
