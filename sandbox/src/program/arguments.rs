@@ -262,7 +262,10 @@ fn strike(value: &str) -> Result<(u64, CallFault), String> {
     let call = call
         .parse()
         .map_err(|_| "expected the number of a call, from 0, before the colon")?;
-    Ok((call, CallFault::from_str(fault, false)?))
+    let faults = "crash-before, crash-after, throttled or answer-lost";
+    let fault = CallFault::from_str(fault, false)
+        .map_err(|_| format!("expected {faults} after the colon"))?;
+    Ok((call, fault))
 }
 
 fn speed(value: &str) -> Result<f64, String> {
@@ -394,7 +397,10 @@ mod tests {
             &["crashes", "--strike", "17"],
             "expected CALL:FAULT, such as 17:crash-after",
         );
-        refused(&["crashes", "--strike", "17:crash"], "crash-before");
+        refused(
+            &["crashes", "--strike", "17:crash"],
+            "expected crash-before, crash-after, throttled or answer-lost",
+        );
         refused(
             &["load", "--max-ratio", "0.9"],
             "expected a number from 1 to 1000",

@@ -81,9 +81,10 @@ fn a_burst_comes_near_the_ideal_and_keeps_every_promise() {
         })
         .unwrap();
         assert_eq!(settled.broken, [""; 0], "{level:?}");
-        // Of three rounds, one fault at the end is a large part: the bench of long bursts has the bars.
+        // Beside three rounds of five minutes each, one upload whose event is lost and one crash at the end are much: the
+        // bench of long bursts has the bars.
         let ratio = settled.ratio();
-        let max = if level == Level::None { 1.1 } else { 2.0 };
+        let max = if level == Level::None { 1.1 } else { 5.0 };
         assert!((1.0..max).contains(&ratio), "{level:?}: {ratio}");
         let started = settled
             .usage
