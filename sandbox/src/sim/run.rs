@@ -1,6 +1,6 @@
 //! One run, from its seed to what was found.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -8,7 +8,6 @@ use bytes::Bytes;
 use rand::{Rng as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 use time::macros::datetime;
-use workflow::names;
 
 use super::chaos::{Chaos, Storm, Strikes};
 use super::checks;
@@ -17,7 +16,6 @@ use super::history::History;
 use super::logs::{Leak, Listener};
 use super::people::People;
 use super::plan::{Level, Plan};
-use super::recovery::{self, Bounds};
 use super::scene::Scene;
 use super::services::{Quotas, SERVICES};
 use super::stage::{Sample, Stage};
@@ -146,7 +144,7 @@ pub(super) struct Run {
     pub(super) people: People,
     /// The most that `MAX_JOBS` ever was.
     max_jobs: u32,
-    recovery: Duration,
+    pub(super) recovery: Duration,
 }
 
 async fn simulate(
@@ -351,89 +349,6 @@ impl Run {
         let command = Bytes::from_static(br#"{"sweep": {}}"#);
         self.aws.lambda.invoke_async(&reconciler, command)?;
         Ok(())
-    }
-
-    /// Waits until every execution has ended and nothing is left in the ledger.
-    pub(super) async fn settle(&mut self) -> anyhow::Result<()> {
-        let began_ms = self.stage.now_ms();
-        let max_jobs = self.people.stack.options.max_jobs;
-        let bounds = Bounds::of(&self.stage.lock().truth, max_jobs);
-        while !self.stage.is_broken() {
-            tokio::time::sleep(LOOK_EVERY).await;
-            self.sample();
-            let open = self.open_work().await?;
-            // A strike may come at any call, also now.
-            let fault_ms = self
-                .stage
-                .lock()
-                .struck_ms
-                .unwrap_or(i64::MIN)
-                .max(began_ms);
-            let waited_ms = u64::try_from(self.stage.now_ms() - fault_ms).unwrap_or_default();
-            let waited = Duration::from_millis(waited_ms);
-            if open.is_empty() {
-                self.recovery = waited;
-                return Ok(());
-            }
-            let (late, bound) = if waited > bounds.leftovers {
-                (open, bounds.leftovers)
-            } else if waited > bounds.videos {
-                (
-                    recovery::running_since(&self.stage.lock().truth, fault_ms),
-                    bounds.videos,
-                )
-            } else {
-                continue;
-            };
-            if !late.is_empty() {
-                let some: Vec<_> = late.into_iter().take(10).collect();
-                self.stage.broken(format!(
-                    "not settled {bound:?} after the last fault: {}",
-                    some.join(", ")
-                ));
-            }
-        }
-        Ok(())
-    }
-
-    /// What is not settled yet.
-    async fn open_work(&self) -> anyhow::Result<BTreeSet<String>> {
-        let mut open: BTreeSet<String> = {
-            let inner = self.stage.lock();
-            let versions = inner.truth.versions.iter();
-            versions
-                .filter(|version| {
-                    !version.has_ended()
-                        && (version.must_have_execution() || !version.statuses.is_empty())
-                })
-                .map(|version| format!("execution {}", version.execution))
-                .collect()
-        };
-        if open.is_empty() {
-            open.extend(self.people.running_by_hand().await?);
-        }
-        if open.is_empty() {
-            let keys = checks::keys(&self.people.s3, &self.people.stack.ledger_bucket).await?;
-            open.extend(keys.into_iter().filter(|key| {
-                key.starts_with("slots/") || key.starts_with("jobs/") || key == "sweep.json"
-            }));
-        }
-        if open.is_empty() {
-            // What ended before a worker took it is reported at the hourly look at leftovers, if its event was lost.
-            let inner = self.stage.lock();
-            let ended = inner
-                .truth
-                .versions
-                .iter()
-                .filter(|version| version.has_ended());
-            let bucket = &self.people.stack.ledger_bucket;
-            open.extend(
-                ended
-                    .map(|version| names::report_key(&version.execution))
-                    .filter(|key| self.aws.s3.head(bucket, key, None).is_err()),
-            );
-        }
-        Ok(open)
     }
 
     pub(super) fn sample(&self) {
