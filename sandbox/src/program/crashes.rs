@@ -12,7 +12,7 @@ use tokio::time::Instant;
 
 use super::arguments::{CallFault, Crashes};
 use super::side_by_side::side_by_side;
-use super::sim::{findings, write_file};
+use super::sim::{broken, findings, write_file};
 use crate::faults::{Call, Fault, Refusal};
 use crate::sim::{self, Outcome, Scene, Strikes};
 
@@ -207,17 +207,22 @@ fn summary(scene: Scene, calls: &[Call], total: &Total, took: Duration) -> Strin
             described(calls, blows)
         );
     }
-    for (blows, outcome) in total.failed.iter().take(SHOWN_MAX) {
+    for (at, (blows, outcome)) in total.failed.iter().take(SHOWN_MAX).enumerate() {
         let strikes: Vec<_> = blows
             .iter()
             .map(|(call, fault)| format!("--strike {call}:{}", name(fault)))
             .collect();
         let _ = writeln!(
             text,
-            "\nNot recovered from {}:\n{}\nTo replay it, with its whole history in a folder:\n\
+            "\nNot recovered from {}:\n{}\n\
              cargo run --release -p sandbox -- crashes --scene {} {} --history DIR",
             described(calls, blows),
-            findings(outcome),
+            // One history is enough to read at once.
+            if at == 0 {
+                findings(outcome)
+            } else {
+                broken(outcome)
+            },
             name(&scene),
             strikes.join(" ")
         );

@@ -162,14 +162,17 @@ fn failure(outcome: &Outcome) -> String {
 
 /// What a run broke, and the end of its history.
 pub(super) fn findings(outcome: &Outcome) -> String {
-    let mut text = String::new();
-    for problem in &outcome.broken {
-        let _ = writeln!(text, "✗ {problem}");
-    }
+    let mut text = broken(outcome);
     let _ = writeln!(text, "\nThe end of its history:\n");
     let lines: Vec<_> = outcome.history.lines().collect();
     for line in &lines[lines.len().saturating_sub(TAIL_SHOWN)..] {
         text.push_str(line);
     }
     text
+}
+
+/// What a run broke, a line each.
+pub(super) fn broken(outcome: &Outcome) -> String {
+    let lines = outcome.broken.iter();
+    lines.fold(String::new(), |text, problem| text + "✗ " + problem + "\n")
 }

@@ -61,7 +61,7 @@ pub struct Outcome {
     pub faults: BTreeMap<String, u64>,
     /// How executions ended, by error name or status, how many.
     pub ends: BTreeMap<String, u64>,
-    /// Calls that the functions made, in order.
+    /// Calls that the functions of a scene made until all was quiet, in order.
     pub calls: Vec<Call>,
     /// Calls that the functions and people made.
     pub service_calls: u64,
@@ -145,6 +145,8 @@ pub(super) struct Run {
     /// The most that `MAX_JOBS` ever was.
     max_jobs: u32,
     pub(super) recovery: Duration,
+    /// What the functions called until all was quiet.
+    pub(super) calls: Vec<Call>,
 }
 
 async fn simulate(
@@ -218,6 +220,7 @@ impl Run {
             people,
             max_jobs: workload.max_jobs,
             recovery: Duration::ZERO,
+            calls: Vec::new(),
         })
     }
 
@@ -375,7 +378,7 @@ impl Run {
             history: std::mem::replace(&mut inner.history, History::new(false)),
             faults: std::mem::take(&mut inner.faults),
             ends,
-            calls: self.people.steps.faults().calls(),
+            calls: self.calls,
             service_calls,
             invocations,
             simulated,

@@ -26,6 +26,7 @@ impl Run {
             let waited = Duration::from_millis(waited_ms);
             if open.is_empty() {
                 self.recovery = waited;
+                self.calls = self.people.steps.faults().calls();
                 return Ok(());
             }
             let (late, bound) = if waited > bounds.leftovers {
