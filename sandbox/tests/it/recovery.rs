@@ -332,18 +332,7 @@ async fn at_the_accounts_limit_tasks_wait_and_nothing_fails() {
 
 #[tokio::test(start_paused = true)]
 async fn a_refusal_after_a_start_without_an_answer_does_not_free_the_slot_of_its_job() {
-    let config = AwsConfig {
-        rekognition: rekognition::Config {
-            job_duration: Some(Duration::from_mins(10)),
-            ..rekognition::Config::default()
-        },
-        ..AwsConfig::default()
-    };
-    let options = StackOptions {
-        max_jobs: 1,
-        ..StackOptions::default()
-    };
-    let world = World::with(&config, options).await;
+    let world = World::with_one_slot(Duration::from_mins(10)).await;
     // The first start is done, but its answer is an error; whoever asks again, the SDK or the next tick, is throttled.
     let mut starts = 0;
     world.steps.faults().set(move |_, call: &Call| {

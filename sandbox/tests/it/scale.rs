@@ -3,11 +3,9 @@
 use std::time::Duration;
 
 use aws_smithy_types::body::SdkBody;
-use sandbox::aws::AwsConfig;
 use sandbox::delivery::DeliveryFaults;
 use sandbox::faults::{Call, Fault, Plan, Refusal, Strike};
-use sandbox::rekognition;
-use sandbox::stack::{Function, StackOptions};
+use sandbox::stack::Function;
 use serde_json::json;
 
 use crate::world::{World, sample};
@@ -37,18 +35,7 @@ async fn a_start_that_is_throttled_is_repeated_at_once_and_not_left_to_the_next_
 
 #[tokio::test(start_paused = true)]
 async fn executions_whose_heartbeat_is_taken_are_not_asked_after_however_long_the_backlog_is() {
-    let config = AwsConfig {
-        rekognition: rekognition::Config {
-            job_duration: Some(Duration::from_hours(1)),
-            ..rekognition::Config::default()
-        },
-        ..AwsConfig::default()
-    };
-    let options = StackOptions {
-        max_jobs: 1,
-        ..StackOptions::default()
-    };
-    let world = World::with(&config, options).await;
+    let world = World::with_one_slot(Duration::from_hours(1)).await;
     world.upload("oldest.mp4", sample(CLEAN), None).await;
     world.job_open().await;
     // Listings are newest first and a thousand a page: the one that has a record is on the second.

@@ -6,6 +6,7 @@ use aws_sdk_s3::primitives::ByteStream;
 use aws_sdk_sfn::operation::describe_execution::DescribeExecutionOutput;
 use aws_sdk_sfn::types::ExecutionStatus;
 use sandbox::aws::{Aws, AwsConfig};
+use sandbox::rekognition;
 use sandbox::stack::in_process::InProcess;
 use sandbox::stack::permissions::Principal;
 use sandbox::stack::{Stack, StackOptions};
@@ -43,6 +44,22 @@ impl World {
 
     pub(crate) async fn with(config: &AwsConfig, options: StackOptions) -> Self {
         Self::on(aws_with(config), options).await
+    }
+
+    /// A gate with one slot, whose jobs take that long.
+    pub(crate) async fn with_one_slot(job_duration: Duration) -> Self {
+        let config = AwsConfig {
+            rekognition: rekognition::Config {
+                job_duration: Some(job_duration),
+                ..rekognition::Config::default()
+            },
+            ..AwsConfig::default()
+        };
+        let options = StackOptions {
+            max_jobs: 1,
+            ..StackOptions::default()
+        };
+        Self::with(&config, options).await
     }
 
     /// The gate in an AWS with nothing in it.
