@@ -47,18 +47,16 @@ struct Total {
 
 impl Total {
     fn add(&mut self, blows: Blows, outcome: Outcome) {
-        self.runs += 1;
-        self.service_calls += outcome.service_calls;
-        if self
-            .slowest
-            .as_ref()
-            .is_none_or(|(recovery, _)| outcome.recovery > *recovery)
-        {
-            self.slowest = Some((outcome.recovery, blows.clone()));
-        }
-        if !outcome.broken.is_empty() {
-            self.failed.push((blows, outcome));
-        }
+        self.join(Self {
+            runs: 1,
+            service_calls: outcome.service_calls,
+            slowest: Some((outcome.recovery, blows.clone())),
+            failed: if outcome.broken.is_empty() {
+                Vec::new()
+            } else {
+                vec![(blows, outcome)]
+            },
+        });
     }
 
     fn join(&mut self, other: Self) {

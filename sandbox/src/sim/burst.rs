@@ -165,12 +165,9 @@ fn uploads(videos: usize, job_faults: rekognition::Faults) -> Workload {
         (at, Action::Upload { key, file, told })
     };
     Workload {
-        max_jobs: SLOTS,
-        max_video_minutes_a_day: None,
-        machine_timeout: None,
         job_faults,
-        lasts: Duration::MAX,
         actions: (0..videos).map(upload).collect(),
+        ..Workload::nothing(SLOTS)
     }
 }
 

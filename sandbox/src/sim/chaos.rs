@@ -61,6 +61,23 @@ pub(super) struct Chaos {
 }
 
 impl Chaos {
+    /// One in which nothing goes wrong but what the quotas and the times of the services are.
+    pub(super) fn new(stage: Stage, aws: Aws, plan: Plan, rng: ChaCha8Rng) -> Self {
+        Self {
+            stage,
+            aws,
+            plan,
+            strikes: None,
+            storms: Vec::new(),
+            rng,
+            tokens: BTreeMap::new(),
+            thawed: BTreeMap::new(),
+            environments: Environments::default(),
+            quotas: Quotas::default(),
+            until_ms: 0,
+        }
+    }
+
     fn is_over(&self) -> bool {
         self.stage.elapsed_ms() >= self.until_ms
     }

@@ -27,8 +27,6 @@ pub(super) struct Checks<'a> {
     pub(super) aws: &'a Aws,
     pub(super) people: &'a People,
     pub(super) level: Level,
-    /// The most jobs that were ever allowed.
-    pub(super) max_jobs: u32,
 }
 
 const HOUR_MS: i64 = 60 * 60 * 1000;
@@ -249,10 +247,10 @@ impl Checks<'_> {
             self.stage
                 .broken(format!("{open} jobs are open although all is settled"));
         }
-        if peak > self.max_jobs as usize {
+        let max_jobs = self.stage.lock().truth.max_jobs_since(i64::MIN);
+        if peak > max_jobs as usize {
             self.stage.broken(format!(
-                "{peak} jobs were open at once, {} were allowed",
-                self.max_jobs
+                "{peak} jobs were open at once, {max_jobs} were allowed"
             ));
         }
     }

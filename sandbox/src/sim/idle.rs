@@ -9,10 +9,8 @@ use serde_json::Value;
 use time::macros::datetime;
 
 use super::chaos::Chaos;
-use super::environments::Environments;
 use super::plan::{Level, Plan};
 use super::run::{Options, Run, on_paused_time, stream};
-use super::services::Quotas;
 use super::stage::Stage;
 use super::usage::{Metered, Usage};
 use super::workload::Workload;
@@ -23,7 +21,6 @@ use crate::connector::Clients;
 use crate::events::{Rule, Target, Trigger};
 use crate::faults::Faults;
 use crate::lambda::{Code, FunctionConfig, FunctionError, Handler, Invocation};
-use crate::rekognition;
 use crate::rng::SharedRng;
 use crate::stack::Function;
 use crate::stack::invocation::{Bills, Shell};
@@ -62,14 +59,7 @@ async fn gate(span: Duration) -> anyhow::Result<Usage> {
         level: Level::None,
         keep_history: false,
     };
-    let nothing = Workload {
-        max_jobs: 20,
-        max_video_minutes_a_day: None,
-        machine_timeout: None,
-        job_faults: rekognition::Faults::default(),
-        lasts: Duration::MAX,
-        actions: Vec::new(),
-    };
+    let nothing = Workload::nothing(20);
     let run = Run::deploy(options, Plan::none(), &nothing).await?;
     run.let_loose(nothing.lasts, nothing.job_faults, None);
     tokio::time::sleep(span).await;
@@ -89,19 +79,13 @@ async fn seed(span: Duration) -> anyhow::Result<Usage> {
         &AwsConfig::default(),
     );
     let faults = Arc::new(Faults::default());
-    faults.follow(Chaos {
-        stage: Stage::new(clock.clone(), false),
-        aws: aws.clone(),
-        plan: Plan::none(),
-        strikes: None,
-        storms: Vec::new(),
-        rng: stream(SEED, 5),
-        tokens: std::collections::BTreeMap::new(),
-        thawed: std::collections::BTreeMap::new(),
-        environments: Environments::default(),
-        quotas: Quotas::default(),
-        until_ms: 0,
-    });
+    let stage = Stage::new(clock.clone(), false);
+    faults.follow(Chaos::new(
+        stage,
+        aws.clone(),
+        Plan::none(),
+        stream(SEED, 5),
+    ));
     let shell = Shell {
         // The function that took its place.
         function: Function::ActivityWorker,

@@ -30,8 +30,6 @@ pub(super) struct People {
     pub(super) parts: BTreeMap<usize, Parts>,
     /// Uploads begun so far: S3 orders versions by the beginning of their uploads.
     pub(super) order: u64,
-    /// ARNs of the executions that were started by hand.
-    by_hand: Vec<String>,
     /// Which functions are of another release than the rest.
     releases: BTreeMap<Function, Release>,
 }
@@ -62,7 +60,6 @@ impl People {
             decisions_queue_arn,
             parts: BTreeMap::new(),
             order: 0,
-            by_hand: Vec::new(),
             releases: BTreeMap::new(),
         })
     }
@@ -145,12 +142,16 @@ impl People {
         }
     }
 
-    async fn start_by_hand(&mut self) -> anyhow::Result<()> {
+    async fn start_by_hand(&self) -> anyhow::Result<()> {
         let start = self.sfn.start_execution();
         let start = start.state_machine_arn(&self.stack.state_machine_arn);
-        let name = format!("by-hand-{}", self.by_hand.len());
-        self.stage.lock().truth.by_hand.insert(name.clone());
-        let started = start
+        let name = {
+            let by_hand = &mut self.stage.lock().truth.by_hand;
+            let name = format!("by-hand-{}", by_hand.len());
+            by_hand.push(name.clone());
+            name
+        };
+        start
             .name(&name)
             .input(r#"{"clip": "a.mp4"}"#)
             .send()
@@ -159,17 +160,18 @@ impl People {
             "execution started by hand",
             format_args!("execution {name} is started by hand"),
         );
-        self.by_hand.push(started.execution_arn);
         Ok(())
     }
 
     /// Executions that were started by hand and still run.
     pub(super) async fn running_by_hand(&self) -> anyhow::Result<Vec<String>> {
+        let by_hand = self.stage.lock().truth.by_hand.clone();
         let mut running = Vec::new();
-        for arn in &self.by_hand {
-            let describe = self.sfn.describe_execution().execution_arn(arn);
+        for name in by_hand {
+            let arn = self.stack.execution_arn(&name);
+            let describe = self.sfn.describe_execution().execution_arn(&arn);
             if describe.send().await?.status == ExecutionStatus::Running {
-                running.push(arn.clone());
+                running.push(arn);
             }
         }
         Ok(running)

@@ -11,16 +11,15 @@ use time::macros::datetime;
 
 use super::chaos::{Chaos, Storm, Strikes};
 use super::checks;
-use super::environments::Environments;
 use super::history::History;
 use super::logs::{Leak, Listener};
 use super::people::People;
 use super::plan::{Level, Plan};
 use super::scene::Scene;
-use super::services::{Quotas, SERVICES};
+use super::services::SERVICES;
 use super::stage::{Sample, Stage};
 use super::truth::{Cap, Policy};
-use super::workload::{Action, Workload};
+use super::workload::Workload;
 use crate::account::Account;
 use crate::aws::{Aws, AwsConfig};
 use crate::clock::Clock;
@@ -142,8 +141,6 @@ pub(super) struct Run {
     pub(super) aws: Aws,
     pub(super) stage: Stage,
     pub(super) people: People,
-    /// The most that `MAX_JOBS` ever was.
-    max_jobs: u32,
     pub(super) recovery: Duration,
     /// What the functions called until all was quiet.
     pub(super) calls: Vec<Call>,
@@ -204,13 +201,12 @@ impl Run {
         let steps = InProcess::new(&aws, &stack)?;
         stack.deploy(&aws, |function| steps.code(function)).await?;
         let now_ms = stage.now_ms();
-        let max_jobs = workload.max_jobs;
         {
             let truth = &mut stage.lock().truth;
             truth.policies.push((now_ms, Policy::Default));
+            truth.max_jobs.push((now_ms, workload.max_jobs));
             truth.cap = workload.max_video_minutes_a_day.map(Cap::new);
         }
-        stage.lock().truth.max_jobs.push((now_ms, max_jobs));
         let people = People::new(stage.clone(), &aws, &stack, &steps)?;
         Ok(Self {
             options,
@@ -218,7 +214,6 @@ impl Run {
             aws,
             stage,
             people,
-            max_jobs: workload.max_jobs,
             recovery: Duration::ZERO,
             calls: Vec::new(),
         })
@@ -249,9 +244,6 @@ impl Run {
             if self.stage.is_broken() {
                 return Ok(());
             }
-            if let Action::MaxJobs(max_jobs) = action {
-                self.max_jobs = self.max_jobs.max(max_jobs);
-            }
             self.people.act(action).await?;
         }
         while began.elapsed() < until && !self.stage.is_broken() {
@@ -271,7 +263,6 @@ impl Run {
                 aws: &self.aws,
                 people: &self.people,
                 level: self.options.level,
-                max_jobs: self.max_jobs,
             };
             checks.all().await?;
         }
@@ -302,18 +293,12 @@ impl Run {
                 }
             })
             .collect();
+        let rng = stream(self.options.seed, 5);
         self.people.steps.faults().follow(Chaos {
-            stage: self.stage.clone(),
-            aws: self.aws.clone(),
-            plan: plan.clone(),
             strikes,
             storms,
-            rng: stream(self.options.seed, 5),
-            tokens: BTreeMap::new(),
-            thawed: BTreeMap::new(),
-            environments: Environments::default(),
-            quotas: Quotas::default(),
             until_ms,
+            ..Chaos::new(self.stage.clone(), self.aws.clone(), plan.clone(), rng)
         });
     }
 

@@ -133,12 +133,11 @@ impl Script {
         // Stable: what was written first happens first at the same time.
         self.actions.sort_by_key(|(at, _)| *at);
         Workload {
-            max_jobs,
             max_video_minutes_a_day: self.cap_minutes,
-            machine_timeout: None,
             job_faults,
             lasts: self.actions.last().map_or(Duration::ZERO, |(at, _)| *at),
             actions: self.actions,
+            ..Workload::nothing(max_jobs)
         }
     }
 }

@@ -171,7 +171,7 @@ impl Stage {
     fn execution_changed(&self, execution: &str, status: ExecutionStatus) -> Option<&'static str> {
         let now_ms = self.now_ms();
         let mut inner = self.lock();
-        if inner.truth.by_hand.contains(execution) {
+        if inner.truth.by_hand.iter().any(|name| name == execution) {
             return (status == ExecutionStatus::Succeeded)
                 .then_some("succeeded, and is of no upload");
         }

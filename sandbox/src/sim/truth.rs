@@ -1,6 +1,6 @@
 //! What is really so, gathered from what was done and what the services tell, and not from what the gate believes.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use super::footage::{Fate, File};
 use crate::sfn::ExecutionStatus;
@@ -122,7 +122,7 @@ pub(super) struct Truth {
     /// The spending cap, if there is one.
     pub(super) cap: Option<Cap>,
     /// Names of the executions that were started by hand, with an input that is no upload.
-    pub(super) by_hand: BTreeSet<String>,
+    pub(super) by_hand: Vec<String>,
     /// Policies and since when each is in force.
     pub(super) policies: Vec<(i64, Policy)>,
     /// Values of `MAX_JOBS` and since when each is deployed.
@@ -182,12 +182,7 @@ impl Truth {
     /// The most that `MAX_JOBS` was at any time since.
     #[must_use]
     pub(super) fn max_jobs_since(&self, since_ms: i64) -> u32 {
-        let untils = self.max_jobs.iter().skip(1).map(|(from_ms, _)| *from_ms);
-        let untils = untils.chain([i64::MAX]);
-        let in_force = self.max_jobs.iter().zip(untils);
-        in_force
-            .filter(|(_, until_ms)| *until_ms >= since_ms)
-            .map(|((_, max_jobs), _)| *max_jobs)
+        in_force(&self.max_jobs, since_ms, i64::MAX)
             .max()
             .unwrap_or(0)
     }
@@ -242,7 +237,7 @@ impl Truth {
         to_ms: i64,
         confidence_percent: Option<f32>,
     ) -> bool {
-        let mut policies = self.in_force(from_ms, to_ms);
+        let mut policies = in_force(&self.policies, from_ms, to_ms);
         policies.any(|policy| policy.approves(confidence_percent))
     }
 
@@ -254,19 +249,19 @@ impl Truth {
         to_ms: i64,
         confidence_percent: Option<f32>,
     ) -> bool {
-        let mut policies = self.in_force(from_ms, to_ms);
+        let mut policies = in_force(&self.policies, from_ms, to_ms);
         policies.any(|policy| policy != Policy::Unusable && !policy.approves(confidence_percent))
     }
+}
 
-    fn in_force(&self, from_ms: i64, to_ms: i64) -> impl Iterator<Item = Policy> {
-        let untils = self.policies.iter().skip(1).map(|(since_ms, _)| *since_ms);
-        let untils = untils.chain([i64::MAX]);
-        self.policies
-            .iter()
-            .zip(untils)
-            .filter(move |((since_ms, _), until_ms)| *since_ms <= to_ms && *until_ms >= from_ms)
-            .map(|((_, policy), _)| *policy)
-    }
+/// Of values that follow one another, each with the time since which it is in force, those in force between two times.
+fn in_force<T: Copy>(history: &[(i64, T)], from_ms: i64, to_ms: i64) -> impl Iterator<Item = T> {
+    let untils = history.iter().skip(1).map(|(since_ms, _)| *since_ms);
+    history
+        .iter()
+        .zip(untils.chain([i64::MAX]))
+        .filter(move |((since_ms, _), until_ms)| *since_ms <= to_ms && *until_ms >= from_ms)
+        .map(|((_, value), _)| *value)
 }
 
 impl Version {

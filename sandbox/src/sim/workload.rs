@@ -181,6 +181,19 @@ impl Workload {
         }
     }
 
+    /// Nothing, for ever: what a workload written by hand begins with.
+    #[must_use]
+    pub(super) fn nothing(max_jobs: u32) -> Self {
+        Self {
+            max_jobs,
+            max_video_minutes_a_day: None,
+            machine_timeout: None,
+            job_faults: rekognition::Faults::default(),
+            lasts: Duration::MAX,
+            actions: Vec::new(),
+        }
+    }
+
     /// How many files it uploads.
     #[must_use]
     pub fn uploads(&self) -> usize {
