@@ -200,6 +200,22 @@ impl S3 {
         })
     }
 
+    /// Ids of the versions of a key, newest first, without delete markers.
+    #[must_use]
+    pub fn version_ids(&self, bucket: &str, key: &str) -> Vec<String> {
+        let state = self.core.state();
+        let versions = state
+            .bucket(bucket)
+            .ok()
+            .and_then(|bucket| bucket.keys.get(key));
+        versions
+            .into_iter()
+            .flatten()
+            .filter(|version| version.object.is_some())
+            .map(|version| version.id.clone())
+            .collect()
+    }
+
     /// Replaces the tags of one version of an object, as its owner does.
     ///
     /// # Errors

@@ -18,8 +18,7 @@ const MINUTE: Duration = Duration::from_mins(1);
 /// Watches a gate whose every video has settled for some minutes.
 pub(super) async fn check(stage: &Stage, aws: &Aws) {
     tokio::time::sleep(STRAGGLERS).await;
-    // From one half of a minute to the next, so that both ticks of a full minute fall between.
-    tokio::time::sleep(MINUTE.saturating_sub(stage.past_half_minute())).await;
+    half_a_minute_after_a_tick(aws).await;
     let mut quiet = 0;
     while quiet < MINUTES {
         let before = aws.calls();
@@ -42,6 +41,19 @@ pub(super) async fn check(stage: &Stage, aws: &Aws) {
             stage.broken(format!("an idle minute made {made:?}"));
         }
     }
+}
+
+/// From here to the same moment of the next minute, both ticks of a minute fall between. After an outage of the schedule they come at any
+/// second.
+async fn half_a_minute_after_a_tick(aws: &Aws) {
+    let before = aws.calls();
+    for _ in 0..2 * MINUTE.as_secs() {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        if !since(&before, aws.calls()).is_empty() {
+            break;
+        }
+    }
+    tokio::time::sleep(MINUTE / 2).await;
 }
 
 /// What nobody calls who has nothing to do, not even at the full hour.

@@ -81,12 +81,6 @@ impl Stage {
         self.clock.now().minute()
     }
 
-    /// Time since the last half minute.
-    pub(super) fn past_half_minute(&self) -> Duration {
-        let past_ms = (self.clock.now_ms() + 30_000).rem_euclid(60_000);
-        Duration::from_millis(past_ms.unsigned_abs())
-    }
-
     /// Adds a line to the history.
     pub(super) fn note(&self, what: std::fmt::Arguments<'_>) {
         let elapsed_ms = self.elapsed_ms();

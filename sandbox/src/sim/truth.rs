@@ -1,6 +1,6 @@
 //! What is really so, gathered from what was done and what the services tell, and not from what the gate believes.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::footage::{Fate, File};
 use crate::sfn::ExecutionStatus;
@@ -119,6 +119,8 @@ pub(super) struct Truth {
     by_id: BTreeMap<String, usize>,
     by_execution: BTreeMap<String, usize>,
     by_job: BTreeMap<u64, usize>,
+    /// Ids of the versions in the approved bucket, each of which was checked when it came.
+    pub(super) approved_ids: BTreeSet<String>,
     /// The spending cap, if there is one.
     pub(super) cap: Option<Cap>,
     /// Names of the executions that were started by hand, with an input that is no upload.

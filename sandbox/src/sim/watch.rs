@@ -261,15 +261,20 @@ fn published(stage: &Stage, aws: &Aws, call: &Call, path: &str) {
     let Some((bucket, key)) = object(path) else {
         return;
     };
-    // A copy that was answered 200 with an error in it left nothing: whatever is there was checked when it came.
-    let Ok(info) = aws.s3.head(bucket, &key, None) else {
-        return;
-    };
-    let Ok(digest) = aws.s3.digest(bucket, &key, None) else {
-        return;
-    };
-    if let Err(problem) = check_published(stage, call, &key, &info.metadata, &digest) {
-        stage.broken(format!("{key} in the approved bucket {problem}"));
+    // Not only the current one: a multipart copy that was begun before another came is older than that from the start. And a copy
+    // that was answered 200 with an error in it may have left nothing.
+    for id in aws.s3.version_ids(bucket, &key) {
+        if !stage.lock().truth.approved_ids.insert(id.clone()) {
+            continue;
+        }
+        let version = aws.s3.head(bucket, &key, Some(&id));
+        let digest = aws.s3.digest(bucket, &key, Some(&id));
+        let (Ok(info), Ok(digest)) = (version, digest) else {
+            continue;
+        };
+        if let Err(problem) = check_published(stage, call, &key, &info.metadata, &digest) {
+            stage.broken(format!("{key} in the approved bucket {problem}"));
+        }
     }
 }
 

@@ -11,7 +11,7 @@ use super::start::rescan;
 use super::work::Work;
 use crate::errors::{CallError, Disposition, Operation, Rescan};
 use crate::gate::{Gate, StepError};
-use crate::ledger::Outcome;
+use crate::ledger::{Outcome, Phase};
 use crate::policy::Verdict;
 use crate::report::AnalysisReason;
 use crate::scan::{Detection, Scan};
@@ -52,6 +52,13 @@ pub(crate) async fn look(work: &mut Work<'_>) -> Result<Looked, StepError> {
         });
     };
     let state = job_state(work.gate, &job_id).await?;
+    if work.record().judged.is_some() && !matches!(state, JobState::Open) {
+        // The task was given up while its start had no answer. That verdict stands: the job's end frees the slot, and no more.
+        work.give_slot_back().await?;
+        work.write(&mut |record| record.phase = Phase::Judged)
+            .await?;
+        return Ok(Looked::Advanced);
+    }
     let now_ms = work.gate.now_ms();
     match state {
         JobState::Open => Ok(Looked::Open),

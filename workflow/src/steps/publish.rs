@@ -12,7 +12,7 @@ use super::work::Work;
 use crate::errors::{CallError, Operation};
 use crate::event::decode_key;
 use crate::gate::{Described, Gate, StepError};
-use crate::ledger::{Head, Stored, Swap};
+use crate::ledger::{Head, LedgerError, Stored, Swap};
 use crate::names;
 
 /// Passes of one invocation. Each pass that changes something answers to another version's, of which there are few.
@@ -46,9 +46,32 @@ pub(crate) async fn publish(work: &mut Work<'_>) -> Result<Publication, StepErro
             Pass::Gone => return Ok(Publication::Gone),
         }
     }
-    Err(StepError::Ledger(crate::ledger::LedgerError::Contended {
+    Err(contended(work))
+}
+
+fn contended(work: &Work<'_>) -> StepError {
+    StepError::Ledger(LedgerError::Contended {
         key: names::head_key(&work.record().video.key),
-    }))
+    })
+}
+
+/// What is left of the copies of a closed execution: its own is finished, if one was noted; else only what the head names is put
+/// back, should a late copy have replaced it. Nothing else is published, even if the execution runs again by now.
+pub(crate) async fn finish(work: &mut Work<'_>) -> Result<(), StepError> {
+    if work.record().is_published() {
+        publish(work).await?;
+        return Ok(());
+    }
+    let key = names::head_key(&work.record().video.key);
+    for _ in 0..PASSES_MAX {
+        let Some(head) = work.gate.ledger.get::<Head>(&key).await? else {
+            return Ok(());
+        };
+        if !matches!(repair(work, &head.value).await?, Pass::Changed) {
+            return Ok(());
+        }
+    }
+    Err(contended(work))
 }
 
 async fn pass(work: &mut Work<'_>) -> Result<Pass, StepError> {

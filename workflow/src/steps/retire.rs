@@ -83,13 +83,13 @@ async fn close(
     if !job_has_ended(work).await? {
         return Ok(false);
     }
-    if work.record().is_published() {
+    // A noted copy counts as published: it is finished whatever became of the execution, and once more after the last moment at which
+    // a copy that was never answered may land, be it of this version or of the head's.
+    if work.record().is_published() || work.record().copying.unanswered_ms.is_some() {
         if !no_copy_can_land(work) {
             return Ok(false);
         }
-        // A noted copy counts as published: it is finished whatever became of the execution, and once more after the
-        // last moment at which a copy that was never answered may land.
-        publish::publish(work).await?;
+        publish::finish(work).await?;
         if work.record().copying.pending_ms.is_some() && !no_copy_can_land(work) {
             return Ok(false);
         }

@@ -239,21 +239,19 @@ async fn fix_unsupported(work: &mut Work<'_>, cause: &str) -> Result<(), StepErr
         .await
 }
 
-/// Asks for another scan, or fixes the failure when there were as many as the operator allows.
+/// Asks for another scan, or fixes the failure when there were as many as the operator allows. The slot of the scan before is
+/// given back: bound as it is, it would say that the new scan's start may have been sent.
 pub(crate) async fn rescan(
     work: &mut Work<'_>,
     reason: AnalysisReason,
     why: &str,
 ) -> Result<(), StepError> {
-    let (record, config) = (work.record(), &work.gate.config);
-    let number = u32::try_from(record.analyses_in_drive()).unwrap_or(u32::MAX);
-    if number >= config.max_analyses {
-        work.give_slot_back().await?;
+    work.give_slot_back().await?;
+    let max_analyses = work.gate.config.max_analyses;
+    let number = u32::try_from(work.record().analyses_in_drive()).unwrap_or(u32::MAX);
+    if number >= max_analyses {
         let now_ms = work.gate.now_ms();
-        let cause = format!(
-            "{why} (scan {number} of at most {})",
-            work.gate.config.max_analyses
-        );
+        let cause = format!("{why} (scan {number} of at most {max_analyses})");
         let outcome = Outcome::Failed(crate::contract::ErrorName::ModerationFailed);
         return work
             .write(&mut |record| record.judge(outcome, cause.clone(), None, now_ms))
