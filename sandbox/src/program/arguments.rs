@@ -119,6 +119,10 @@ pub(super) struct Sim {
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..=256))]
     pub(super) jobs: u64,
 
+    /// Goes on after a seed that fails, and names each.
+    #[arg(long)]
+    pub(super) keep_going: bool,
+
     /// Writes the whole history of each seed to <seed>.history in a folder.
     #[arg(long, value_name = "DIR")]
     pub(super) history: Option<PathBuf>,

@@ -57,7 +57,7 @@ pub(super) fn sim(arguments: &Sim, first_seed: u64) -> anyhow::Result<bool> {
             .unwrap_or_else(|_| ProgressStyle::default_bar()),
     );
     let mut total = Total::default();
-    let mut failed = None;
+    let (mut first, mut failed) = (None, 0_u64);
     let options = |number: u64| sim::Options {
         seed: first_seed.wrapping_add(number),
         videos: arguments.videos,
@@ -70,21 +70,32 @@ pub(super) fn sim(arguments: &Sim, first_seed: u64) -> anyhow::Result<bool> {
         progress.inc(1);
         progress.set_message(rates(&total, began.elapsed()));
         write_files(arguments, &outcome)?;
-        let holds = outcome.broken.is_empty();
-        if !holds {
-            failed.get_or_insert(outcome);
+        if outcome.broken.is_empty() {
+            return Ok(true);
         }
-        Ok(holds)
+        failed += 1;
+        if arguments.keep_going {
+            progress.suspend(|| say(&failure(&outcome, &broken(&outcome))))?;
+        } else {
+            first.get_or_insert(outcome);
+        }
+        Ok(arguments.keep_going)
     })?;
     progress.finish_and_clear();
     let mut text = summary(&total, began.elapsed());
-    if let Some(outcome) = &failed {
-        text.push_str(&failure(outcome));
+    if let Some(outcome) = &first {
+        text.push_str(&failure(outcome, &findings(outcome)));
+    } else if failed > 0 {
+        let _ = writeln!(text, "\n{failed} seeds broke");
     }
+    say(&text)?;
+    Ok(failed == 0)
+}
+
+fn say(text: &str) -> anyhow::Result<()> {
     std::io::stdout()
         .write_all(text.as_bytes())
-        .context("the outcome cannot be written")?;
-    Ok(failed.is_none())
+        .context("the outcome cannot be written")
 }
 
 fn write_files(arguments: &Sim, outcome: &Outcome) -> anyhow::Result<()> {
@@ -141,7 +152,8 @@ fn summary(total: &Total, took: Duration) -> String {
     text
 }
 
-fn failure(outcome: &Outcome) -> String {
+/// Tells of a seed that broke what must hold: what was found, and how to see it again.
+fn failure(outcome: &Outcome, found: &str) -> String {
     let sim::Options {
         seed,
         videos,
@@ -154,9 +166,8 @@ fn failure(outcome: &Outcome) -> String {
         Level::Hostile => "hostile",
     };
     format!(
-        "\nSeed {seed} broke:\n{}\nTo replay it, with its whole history in a folder:\n\
-         cargo run --release -p sandbox -- sim --seed {seed} --videos {videos} --faults {level} --history DIR\n",
-        findings(outcome)
+        "\nSeed {seed} broke:\n{found}\nTo replay it, with its whole history in a folder:\n\
+         cargo run --release -p sandbox -- sim --seed {seed} --videos {videos} --faults {level} --history DIR\n"
     )
 }
 

@@ -292,6 +292,20 @@ async fn a_second_scan_is_counted_as_well_and_a_redriven_one() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_second_scan_that_the_cap_leaves_no_minutes_for_waits_for_tomorrow() {
+    let world = gate(capped(4)).await;
+    world.aws.rekognition.set_faults(rekognition::Faults {
+        fail_jobs: [1].into_iter().collect(),
+        ..rekognition::Faults::default()
+    });
+    let clip = upload(&world, "bad.mp4", 4).await;
+    waits(&world, &clip, UNTIL_LATE).await;
+    assert_eq!(world.aws.rekognition.started_jobs(), 1);
+    approved(&world, &clip).await;
+    world.quiet().await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_video_that_does_not_say_how_long_it_is_counts_as_the_longest_until_its_job_tells() {
     let world = gate(capped(400)).await;
     lengths(&world, &[(1, 2)]);

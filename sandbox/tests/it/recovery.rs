@@ -520,3 +520,74 @@ async fn a_version_deleted_between_preflight_and_start_is_unsupported_and_not_de
     assert!(ended.cause.unwrap().contains("deleted"));
     world.quiet().await;
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_task_that_was_given_up_keeps_its_verdict_when_the_job_of_its_unanswered_start_ends() {
+    let config = AwsConfig {
+        rekognition: rekognition::Config {
+            job_duration: Some(Duration::from_mins(40)),
+            ..rekognition::Config::default()
+        },
+        ..AwsConfig::default()
+    };
+    let options = StackOptions {
+        max_attempts: 3,
+        ..StackOptions::default()
+    };
+    let world = World::with(&config, options).await;
+    let mut starts = 0;
+    world.steps.faults().set(move |_, call| {
+        let is_start = call.operation == "StartContentModeration";
+        starts += u32::from(is_start);
+        match starts {
+            1 if is_start => Some(Fault::AnswerLost(Refusal::Internal)),
+            2..=3 if is_start => Some(Fault::Refused(Refusal::Internal)),
+            _ => None,
+        }
+    });
+    let clip = world
+        .upload("mute.mp4", sample(CLEAN), Some("Violence:99@0-1"))
+        .await;
+    let ended = world.ended(&clip).await;
+    assert_eq!(ended.error.as_deref(), Some("AttemptsExhausted"));
+    assert_eq!(world.aws.rekognition.open_jobs().0, 1);
+    world.quiet().await;
+    let report = world.report(&clip).await.unwrap();
+    assert_eq!(report["error_name"], "AttemptsExhausted");
+    assert!(report["verdict"].is_null(), "{report}");
+    assert_eq!(world.aws.rekognition.started_jobs(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_copy_that_only_repaired_and_was_never_answered_is_waited_for_before_its_record_is_dropped()
+ {
+    let world = World::new().await;
+    // The older version is judged last: nobody is told of its job's end.
+    world.aws.rekognition.set_faults(rekognition::Faults {
+        lose_notifications: [1].into_iter().collect(),
+        ..rekognition::Faults::default()
+    });
+    let older = world.upload("k.mp4", sample(CLEAN), None).await;
+    world.job_open().await;
+    let newer = world
+        .upload("k.mp4", sample("clean-fragmented.mp4"), None)
+        .await;
+    world.ended(&newer).await;
+    // What is there says of no version that it is its copy: the older version's settlement repairs it, but that copy lands late.
+    let foreign = world.s3.put_object().bucket(&world.stack.approved_bucket);
+    foreign.key("k.mp4").send().await.unwrap();
+    let mut is_first = true;
+    world.steps.faults().set(move |_, call| {
+        let strikes = is_first && call.operation == "PUT reelgate-approved  copy";
+        is_first &= !strikes;
+        strikes.then_some(Fault::CrashDuring(Duration::from_mins(12)))
+    });
+    let ended = world.ended(&older).await;
+    assert_eq!(ended.status, ExecutionStatus::Succeeded);
+    let newest = sample("borderline.mp4");
+    let third = world.upload("k.mp4", newest.clone(), None).await;
+    world.ended(&third).await;
+    assert_eq!(world.approved("k.mp4").await, Some(newest.clone()));
+    world.quiet().await;
+    assert_eq!(world.approved("k.mp4").await, Some(newest));
+}
