@@ -302,6 +302,9 @@ fn succeeds(old: &Record, new: &Record, now_ms: i64) -> Vec<String> {
             broken("another verdict replaced the one that was fixed");
         }
     }
+    if new.copying.unanswered_ms < old.copying.unanswered_ms {
+        broken("a copy that was never answered was forgotten");
+    }
     for old in &old.analyses {
         let frozen = |of: &workflow::ledger::Analysis| {
             (

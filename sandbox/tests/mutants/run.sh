@@ -69,11 +69,12 @@ build() {
 
 # Runs seeds until one breaks the mutant's own invariant. Prints that seed and what broke; nothing if none does.
 hunt() {
-    local patch=$1 seed=1 catches options found
+    local patch=$1 seed=1 catches videos found
     catches=$(field "$patch" catches)
-    read -ra options <<<"$(field "$patch" options) --faults hostile"
+    videos=$(field "$patch" videos)
     while ((seed <= seeds_max)); do
-        if found=$(target/mutant/sandbox sim --seed "$seed" --runs $((seeds_max - seed + 1)) --videos 10 "${options[@]}"); then
+        if found=$(target/mutant/sandbox sim --faults hostile --seed "$seed" --runs $((seeds_max - seed + 1)) \
+            --videos "${videos:-10}" --jobs "$(nproc)"); then
             return
         fi
         seed=$(sed -n 's/^Seed \([0-9]*\) broke:$/\1/p' <<<"$found")
