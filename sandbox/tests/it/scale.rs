@@ -95,3 +95,33 @@ async fn a_sweep_looks_at_versions_side_by_side() {
     world.pass(4).await;
     assert_eq!(world.aws.sfn.executions_started(), 160);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_sweep_asks_nothing_about_versions_whose_execution_runs() {
+    let world = World::with_one_slot(Duration::from_hours(1)).await;
+    for number in 0..20 {
+        let key = format!("{number}.mp4");
+        world.upload(&key, sample(CLEAN), None).await;
+    }
+    world.pass(30).await;
+    assert_eq!(world.aws.sfn.executions_started(), 20);
+    let before = world.steps.faults().calls().len();
+    let reconciler = world.stack.function_arn(Function::Reconciler);
+    let command = json!({"sweep": {}}).to_string();
+    world
+        .aws
+        .lambda
+        .invoke_async(&reconciler, command.into())
+        .unwrap();
+    world.pass(5).await;
+    let calls = world.steps.faults().calls().split_off(before);
+    let count = |operation: &str| {
+        let of = calls
+            .iter()
+            .filter(|call| call.operation.starts_with(operation));
+        of.count()
+    };
+    assert_eq!(count("GET reelgate-raw versions"), 1);
+    assert_eq!(count("HEAD reelgate-ledger reports"), 0);
+    assert_eq!(count("StartExecution"), 0);
+}

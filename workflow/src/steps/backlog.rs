@@ -55,6 +55,28 @@ pub(crate) async fn running_page(gate: &Gate, token: Option<String>) -> Result<R
     })
 }
 
+/// Names of executions that run, as far as so many pages tell, or as a throttled listing got.
+pub(crate) async fn running_names(
+    gate: &Gate,
+    pages_max: usize,
+) -> Result<BTreeSet<String>, StepError> {
+    let mut names = BTreeSet::new();
+    let mut token = None;
+    for _ in 0..pages_max {
+        let page = match running_page(gate, token).await {
+            Ok(page) => page,
+            Err(error) if error.is_throttled() => break,
+            Err(error) => return Err(error.into()),
+        };
+        names.extend(page.names);
+        token = page.next_token;
+        if token.is_none() {
+            break;
+        }
+    }
+    Ok(names)
+}
+
 /// How many executions wait for a poll, counted up to `enough`: those that run and have no record, or a detached one. The task of one
 /// whose record is left alone would come to nobody who can take it up.
 pub(crate) async fn waiting(
