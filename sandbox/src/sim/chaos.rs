@@ -7,12 +7,15 @@ use aws_smithy_types::body::SdkBody;
 use http::StatusCode;
 use rand::Rng as _;
 use rand_chacha::ChaCha8Rng;
+use tokio::sync::mpsc::UnboundedSender;
 
 use super::environments::Environments;
+use super::footage::File;
 use super::plan::Plan;
 use super::services::{Quotas, SERVICES, Services, service};
 use super::stage::Stage;
 use super::watch;
+use super::workload::Action;
 use crate::aws::Aws;
 use crate::faults::{self, Beginning, Call, Fault, Refusal, Strike};
 use crate::stack::Function;
@@ -29,6 +32,9 @@ const STORM_FAILURES: f64 = 0.8;
 
 /// When an invocation is killed that is killed at some moment: most are over after some hundred milliseconds.
 const KILLED_MAX: Duration = Duration::from_secs(2);
+
+/// How much later an execution is redriven that was stopped at the moment of its copy; mostly far sooner.
+const REDRIVEN_AFTER_MAX: Duration = Duration::from_hours(3);
 
 /// What strikes which call of the functions, by its number from 0: whatever the plan says, and whenever.
 pub type Strikes = BTreeMap<u64, Fault>;
@@ -56,6 +62,8 @@ pub(super) struct Chaos {
     pub(super) thawed: BTreeMap<u64, BTreeSet<&'static str>>,
     pub(super) environments: Environments,
     pub(super) quotas: Quotas,
+    /// What people are prompted to do, and after which time.
+    pub(super) prompts: Option<UnboundedSender<(Duration, Action)>>,
     /// Nothing goes wrong from then on.
     pub(super) until_ms: u64,
 }
@@ -74,6 +82,7 @@ impl Chaos {
             thawed: BTreeMap::new(),
             environments: Environments::default(),
             quotas: Quotas::default(),
+            prompts: None,
             until_ms: 0,
         }
     }
@@ -179,6 +188,42 @@ impl Chaos {
         foreign
     }
 
+    /// At the moment of a copy it matters most what people do.
+    fn prompt(&mut self, request: &http::Request<SdkBody>) {
+        if self.is_over() || !self.happens(self.plan.interference.at_copy) {
+            return;
+        }
+        let Some((upload, key, file)) = self.copied(request) else {
+            return;
+        };
+        let prompt = |after: Duration, action| {
+            if let Some(prompts) = &self.prompts {
+                // Nobody listens once the run is over.
+                let _ = prompts.send((after, action));
+            }
+        };
+        if self.rng.random_bool(0.5) {
+            let told = true;
+            prompt(Duration::ZERO, Action::Upload { key, file, told });
+            return;
+        }
+        prompt(Duration::ZERO, Action::Stop(upload));
+        if self.rng.random_bool(0.5) {
+            let after = REDRIVEN_AFTER_MAX.mul_f64(self.rng.random::<f64>().powi(4));
+            prompt(after, Action::Redrive(upload));
+        }
+    }
+
+    /// The upload that a request copies, its key and file.
+    fn copied(&self, request: &http::Request<SdkBody>) -> Option<(usize, String, File)> {
+        let source = request.headers().get("x-amz-copy-source")?.to_str().ok()?;
+        let (_, version_id) = source.rsplit_once("?versionId=")?;
+        let truth = &self.stage.lock().truth;
+        let version = truth.version(version_id)?;
+        let (key, file) = (version.key.clone(), version.file.clone());
+        Some((truth.upload(version_id)?, key, file))
+    }
+
     fn in_storm(&self, call: &Call) -> bool {
         let now = self.stage.elapsed_ms();
         let service = service(&call.operation);
@@ -263,6 +308,9 @@ impl faults::Plan for Chaos {
         let (name, invocation) = (call.function.name(), call.invocation);
         let subject = watch::subject(request);
         watch::sent(&self.stage, call, request);
+        if call.operation.ends_with("-approved  copy") {
+            self.prompt(request);
+        }
         let operation = call.operation.trim_end();
         match fault {
             None => self

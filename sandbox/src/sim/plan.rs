@@ -112,6 +112,8 @@ pub struct Interference {
     pub redrive: f64,
     /// Somebody starts an execution by hand about then, with an input that is no upload.
     pub by_hand: f64,
+    /// At the moment of its copy people stop its execution, or upload its key again.
+    pub at_copy: f64,
     /// Its version is removed from the raw bucket.
     pub delete: f64,
     /// Its key is taken down in the approved bucket.
@@ -234,12 +236,13 @@ impl Plan {
             (&mut interference.stop, 0.2),
             (&mut interference.redrive, 0.2),
             (&mut interference.by_hand, 0.05),
+            (&mut interference.at_copy, 0.5),
             (&mut interference.delete, 0.1),
             (&mut interference.takedown, 0.1),
             (&mut interference.policy, 0.05),
             (&mut interference.expire_results, 0.05),
-            (&mut interference.job_limit, 0.02),
-            (&mut interference.max_jobs, 0.02),
+            (&mut interference.job_limit, 0.1),
+            (&mut interference.max_jobs, 0.1),
             (&mut interference.deployments, 0.5),
             (&mut interference.spending_cap, 0.5),
             (&mut interference.short_machine_timeout, 0.2),

@@ -1,6 +1,6 @@
 //! One run, from its seed to what was found.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -8,6 +8,7 @@ use bytes::Bytes;
 use rand::{Rng as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 use time::macros::datetime;
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
 use super::chaos::{Chaos, Storm, Strikes};
 use super::checks;
@@ -19,7 +20,7 @@ use super::scene::Scene;
 use super::services::SERVICES;
 use super::stage::{Sample, Stage};
 use super::truth::{Cap, Policy};
-use super::workload::Workload;
+use super::workload::{Action, Workload};
 use crate::account::Account;
 use crate::aws::{Aws, AwsConfig};
 use crate::clock::Clock;
@@ -230,29 +231,49 @@ impl Run {
     /// The faults begin, the workload is done, the faults end, all becomes quiet, and is checked.
     async fn play(&mut self, workload: Workload, strikes: Option<Strikes>) -> anyhow::Result<()> {
         let until = workload.lasts;
-        self.let_loose(until, workload.job_faults, strikes);
-        let began = tokio::time::Instant::now();
-        for (at, action) in workload.actions {
-            loop {
-                let left = at.saturating_sub(began.elapsed());
-                if left.is_zero() {
-                    break;
-                }
-                tokio::time::sleep(left.min(LOOK_EVERY)).await;
-                self.sample();
-            }
-            if self.stage.is_broken() {
-                return Ok(());
-            }
-            self.people.act(action).await?;
-        }
-        while began.elapsed() < until && !self.stage.is_broken() {
-            tokio::time::sleep(LOOK_EVERY).await;
-            self.sample();
+        let prompts = self.let_loose(until, workload.job_faults, strikes);
+        self.act_until(until, workload.actions, prompts).await?;
+        if self.stage.is_broken() {
+            return Ok(());
         }
         self.calm().await?;
         self.settle().await?;
         self.check().await
+    }
+
+    /// People do what is on their agenda, in order of time, and what they are prompted to meanwhile.
+    async fn act_until(
+        &mut self,
+        until: Duration,
+        actions: Vec<(Duration, Action)>,
+        mut prompts: UnboundedReceiver<(Duration, Action)>,
+    ) -> anyhow::Result<()> {
+        let began = tokio::time::Instant::now();
+        let mut agenda = VecDeque::from(actions);
+        while !self.stage.is_broken() {
+            let now = began.elapsed();
+            if let Some((_, action)) = agenda.pop_front_if(|(at, _)| *at <= now) {
+                self.people.act(action).await?;
+                continue;
+            }
+            let left = agenda
+                .front()
+                .map_or(until, |(at, _)| until.min(*at))
+                .saturating_sub(now);
+            if left.is_zero() {
+                break;
+            }
+            tokio::select! {
+                biased;
+                Some((after, action)) = prompts.recv() => {
+                    let at = began.elapsed() + after;
+                    let place = agenda.partition_point(|(other, _)| *other <= at);
+                    agenda.insert(place, (at, action));
+                }
+                () = tokio::time::sleep(left.min(LOOK_EVERY)) => self.sample(),
+            }
+        }
+        Ok(())
     }
 
     /// Checks what must hold once all is quiet.
@@ -269,13 +290,13 @@ impl Run {
         Ok(())
     }
 
-    /// The faults begin, and end after that time. A scene has its strikes instead of chance.
+    /// The faults begin, and end after that time. A scene has its strikes instead of chance. Returns what people are prompted to.
     pub(super) fn let_loose(
         &self,
         until: Duration,
         job_faults: rekognition::Faults,
         strikes: Option<Strikes>,
-    ) {
+    ) -> UnboundedReceiver<(Duration, Action)> {
         let plan = &self.plan;
         let mut rng = stream(self.options.seed, 4);
         self.aws.sns.set_faults(plan.messages);
@@ -294,12 +315,15 @@ impl Run {
             })
             .collect();
         let rng = stream(self.options.seed, 5);
+        let (prompts, prompted) = unbounded_channel();
         self.people.steps.faults().follow(Chaos {
             strikes,
             storms,
+            prompts: Some(prompts),
             until_ms,
             ..Chaos::new(self.stage.clone(), self.aws.clone(), plan.clone(), rng)
         });
+        prompted
     }
 
     /// Nothing goes wrong any more, and the operator mends what people broke.

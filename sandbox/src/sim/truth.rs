@@ -157,6 +157,12 @@ impl Truth {
         self.versions.get_mut(*self.by_id.get(version_id)?)
     }
 
+    /// Which upload a version is, by its number.
+    #[must_use]
+    pub(super) fn upload(&self, version_id: &str) -> Option<usize> {
+        self.by_id.get(version_id).copied()
+    }
+
     pub(super) fn of_execution(&mut self, execution: &str) -> Option<&mut Version> {
         self.versions.get_mut(*self.by_execution.get(execution)?)
     }
