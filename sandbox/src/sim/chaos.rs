@@ -8,12 +8,14 @@ use http::StatusCode;
 use rand::Rng as _;
 use rand_chacha::ChaCha8Rng;
 use tokio::sync::mpsc::UnboundedSender;
+use workflow::names;
 
 use super::environments::Environments;
 use super::footage::File;
 use super::plan::Plan;
 use super::services::{Quotas, SERVICES, Services, service};
 use super::stage::Stage;
+use super::truth::Policy;
 use super::watch;
 use super::workload::Action;
 use crate::aws::Aws;
@@ -24,8 +26,9 @@ use crate::stack::Function;
 const IN_FLIGHT_MAX: Duration = Duration::from_secs(30);
 const COPY_IN_FLIGHT_MAX: Duration = Duration::from_mins(14);
 
-/// How long a slow call takes at most.
+/// How long a slow call takes at most, and from when on one is.
 const SLOW_MAX: Duration = Duration::from_mins(2);
+const SLOW_FROM: Duration = Duration::from_secs(5);
 
 /// How often most calls fail while their service is in a storm.
 const STORM_FAILURES: f64 = 0.8;
@@ -188,29 +191,46 @@ impl Chaos {
         foreign
     }
 
-    /// At the moment of a copy it matters most what people do.
-    fn prompt(&mut self, request: &http::Request<SdkBody>) {
-        if self.is_over() || !self.happens(self.plan.interference.at_copy) {
-            return;
-        }
-        let Some((upload, key, file)) = self.copied(request) else {
-            return;
-        };
-        let prompt = |after: Duration, action| {
-            if let Some(prompts) = &self.prompts {
-                // Nobody listens once the run is over.
-                let _ = prompts.send((after, action));
+    /// People do something just when it matters most: when a version is copied they stop its execution, or upload its key again;
+    /// when a job is started they edit the policy; and while a call about a record takes long they redrive its execution.
+    fn prompt(&mut self, call: &Call, request: &http::Request<SdkBody>, is_slow: bool) {
+        let operation = call.operation.trim_end();
+        let often = self.plan.interference.prompted;
+        if operation.ends_with("-approved  copy") {
+            if self.acts(often)
+                && let Some((upload, key, file)) = self.copied(request)
+            {
+                if self.rng.random_bool(0.5) {
+                    let told = true;
+                    self.tell(Duration::ZERO, Action::Upload { key, file, told });
+                } else {
+                    let after = REDRIVEN_AFTER_MAX.mul_f64(self.rng.random::<f64>().powi(4));
+                    self.tell(Duration::ZERO, Action::Stop(upload));
+                    self.tell(after, Action::Redrive(upload));
+                }
             }
-        };
-        if self.rng.random_bool(0.5) {
-            let told = true;
-            prompt(Duration::ZERO, Action::Upload { key, file, told });
-            return;
+        } else if operation == "StartContentModeration" {
+            if self.acts(often / 10.0) {
+                let policies = [Policy::Default, Policy::Lenient, Policy::Strict];
+                let policy = policies[self.rng.random_range(0..policies.len())];
+                self.tell(Duration::ZERO, Action::Policy(policy));
+            }
+        } else if is_slow && operation.ends_with("-ledger jobs") && self.acts(often) {
+            if let Some(upload) = self.recorded(request) {
+                self.tell(Duration::ZERO, Action::Stop(upload));
+                self.tell(Duration::from_secs(1), Action::Redrive(upload));
+            }
         }
-        prompt(Duration::ZERO, Action::Stop(upload));
-        if self.rng.random_bool(0.5) {
-            let after = REDRIVEN_AFTER_MAX.mul_f64(self.rng.random::<f64>().powi(4));
-            prompt(after, Action::Redrive(upload));
+    }
+
+    fn acts(&mut self, probability: f64) -> bool {
+        !self.is_over() && self.happens(probability)
+    }
+
+    fn tell(&self, after: Duration, action: Action) {
+        if let Some(prompts) = &self.prompts {
+            // Nobody listens once the run is over.
+            let _ = prompts.send((after, action));
         }
     }
 
@@ -220,8 +240,15 @@ impl Chaos {
         let (_, version_id) = source.rsplit_once("?versionId=")?;
         let truth = &self.stage.lock().truth;
         let version = truth.version(version_id)?;
-        let (key, file) = (version.key.clone(), version.file.clone());
-        Some((truth.upload(version_id)?, key, file))
+        let upload = truth.upload(&version.execution)?;
+        Some((upload, version.key.clone(), version.file.clone()))
+    }
+
+    /// The upload whose record a request is about.
+    fn recorded(&self, request: &http::Request<SdkBody>) -> Option<usize> {
+        let key = watch::object(request.uri().path())?.1;
+        let truth = &self.stage.lock().truth;
+        truth.upload(names::parse_record_key(&key)?)
     }
 
     fn in_storm(&self, call: &Call) -> bool {
@@ -308,9 +335,7 @@ impl faults::Plan for Chaos {
         let (name, invocation) = (call.function.name(), call.invocation);
         let subject = watch::subject(request);
         watch::sent(&self.stage, call, request);
-        if call.operation.ends_with("-approved  copy") {
-            self.prompt(request);
-        }
+        self.prompt(call, request, latency >= SLOW_FROM);
         let operation = call.operation.trim_end();
         match fault {
             None => self

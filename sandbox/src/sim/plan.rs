@@ -112,8 +112,8 @@ pub struct Interference {
     pub redrive: f64,
     /// Somebody starts an execution by hand about then, with an input that is no upload.
     pub by_hand: f64,
-    /// At the moment of its copy people stop its execution, or upload its key again.
-    pub at_copy: f64,
+    /// People do something just when it matters most.
+    pub prompted: f64,
     /// Its version is removed from the raw bucket.
     pub delete: f64,
     /// Its key is taken down in the approved bucket.
@@ -236,7 +236,7 @@ impl Plan {
             (&mut interference.stop, 0.2),
             (&mut interference.redrive, 0.2),
             (&mut interference.by_hand, 0.05),
-            (&mut interference.at_copy, 0.5),
+            (&mut interference.prompted, 0.5),
             (&mut interference.delete, 0.1),
             (&mut interference.takedown, 0.1),
             (&mut interference.policy, 0.05),

@@ -157,10 +157,10 @@ impl Truth {
         self.versions.get_mut(*self.by_id.get(version_id)?)
     }
 
-    /// Which upload a version is, by its number.
+    /// The number of the upload that an execution is of.
     #[must_use]
-    pub(super) fn upload(&self, version_id: &str) -> Option<usize> {
-        self.by_id.get(version_id).copied()
+    pub(super) fn upload(&self, execution: &str) -> Option<usize> {
+        self.by_execution.get(execution).copied()
     }
 
     pub(super) fn of_execution(&mut self, execution: &str) -> Option<&mut Version> {

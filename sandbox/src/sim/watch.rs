@@ -189,7 +189,7 @@ fn has_lease(
 }
 
 /// Bucket and key of a path.
-fn object(path: &str) -> Option<(&str, String)> {
+pub(super) fn object(path: &str) -> Option<(&str, String)> {
     let (bucket, key) = path.trim_start_matches('/').split_once('/')?;
     let key = percent_encoding::percent_decode_str(key).decode_utf8_lossy();
     Some((bucket, key.into_owned()))
