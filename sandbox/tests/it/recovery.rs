@@ -33,6 +33,14 @@ async fn redrive(world: &World, clip: &Uploaded) {
         .unwrap();
 }
 
+async fn stop(world: &World, clip: &Uploaded) {
+    let stop = world.sfn.stop_execution();
+    stop.execution_arn(&clip.execution_arn)
+        .send()
+        .await
+        .unwrap();
+}
+
 async fn reasons(world: &World, clip: &Uploaded) -> Vec<String> {
     let report = world.report(clip).await.unwrap();
     let analyses = report["analyses"].as_array().unwrap().clone();
@@ -153,13 +161,7 @@ async fn a_redrive_of_a_stopped_execution_takes_the_result_of_its_open_job() {
     let world = World::new().await;
     let clip = world.upload("stopped.mp4", sample(CLEAN), None).await;
     world.job_open().await;
-    world
-        .sfn
-        .stop_execution()
-        .execution_arn(&clip.execution_arn)
-        .send()
-        .await
-        .unwrap();
+    stop(&world, &clip).await;
     redrive(&world, &clip).await;
     assert_eq!(world.ended(&clip).await.status, ExecutionStatus::Succeeded);
     assert_eq!(world.aws.rekognition.started_jobs(), 1);
@@ -194,11 +196,7 @@ async fn a_redrive_while_the_stop_before_it_is_announced_keeps_its_task() {
     world.steps.faults().follow(plan.clone());
     let clip = world.upload("stopped.mp4", sample(CLEAN), None).await;
     world.pass(30).await;
-    let stop = world.sfn.stop_execution();
-    stop.execution_arn(&clip.execution_arn)
-        .send()
-        .await
-        .unwrap();
+    stop(&world, &clip).await;
     while !plan.announcing.load(Relaxed) {
         world.pass(1).await;
     }
@@ -215,13 +213,7 @@ async fn a_redrive_after_a_stop_that_was_settled_scans_again() {
     let world = World::new().await;
     let clip = world.upload("stopped.mp4", sample(CLEAN), None).await;
     world.job_open().await;
-    world
-        .sfn
-        .stop_execution()
-        .execution_arn(&clip.execution_arn)
-        .send()
-        .await
-        .unwrap();
+    stop(&world, &clip).await;
     world.quiet().await;
     redrive(&world, &clip).await;
     assert_eq!(world.ended(&clip).await.status, ExecutionStatus::Succeeded);
@@ -350,11 +342,7 @@ async fn a_refusal_after_a_start_without_an_answer_does_not_free_the_slot_of_its
     let stopped = world.upload("stopped.mp4", sample(CLEAN), None).await;
     world.job_open().await;
     world.pass(150).await;
-    let stop = world.sfn.stop_execution();
-    stop.execution_arn(&stopped.execution_arn)
-        .send()
-        .await
-        .unwrap();
+    stop(&world, &stopped).await;
     let clip = world.upload("clip.mp4", sample(CLEAN), None).await;
     world.pass(120).await;
     world.steps.faults().set(|_, _| None);
@@ -588,4 +576,31 @@ async fn a_copy_that_only_repaired_and_was_never_answered_is_waited_for_before_i
     assert!(world.ledger_json(&record).await.is_some());
     world.quiet().await;
     assert_eq!(world.ledger_json(&record).await, None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_redrive_that_is_stopped_before_anybody_took_it_does_not_forget_that_the_video_is_published()
+ {
+    let world = World::new().await;
+    let clip = world.upload("late.mp4", sample(CLEAN), None).await;
+    world.steps.faults().set(|_, call| {
+        (call.operation == "SendTaskSuccess").then_some(Fault::Refused(Refusal::Throttled))
+    });
+    while world.approved(&clip.key).await.is_none() {
+        world.pass(1).await;
+    }
+    stop(&world, &clip).await;
+    world.steps.faults().set(|_, _| None);
+    world.quiet().await;
+    redrive(&world, &clip).await;
+    stop(&world, &clip).await;
+    world.pass(60).await;
+    world.quiet().await;
+    let report = world.report(&clip).await.unwrap();
+    assert_eq!(report["redrive_count"], 1);
+    assert_eq!(report["published"], true);
+    redrive(&world, &clip).await;
+    assert_eq!(world.ended(&clip).await.status, ExecutionStatus::Succeeded);
+    assert_eq!(world.aws.rekognition.started_jobs(), 1);
+    world.quiet().await;
 }

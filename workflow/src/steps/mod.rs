@@ -1,13 +1,14 @@
 //! The four steps: ingest, dispatch, settle (with publish), reconcile (with sweep).
 //!
 //! Data flows one way: ingest starts executions; dispatch sees what waits (`backlog`), claims `slots` and polls tasks into records
-//! (`poll`), as far as the day's `budget` goes; `advance` does what a record's phase asks for (`start`, `look`, `carry_out`) under its lease; reconcile keeps
+//! (`poll`, `begin`), as far as the day's `budget` goes; `advance` does what a record's phase asks for (`start`, `look`, `carry_out`) under its lease; reconcile keeps
 //! tasks alive (`heartbeat`), finds whatever was left and calls the same.
 //!
 //! The ways in return boxed futures, so that this crate compiles what lies below and the functions' crates do not once more.
 
 mod advance;
 mod backlog;
+mod begin;
 mod budget;
 mod carry_out;
 mod copy;

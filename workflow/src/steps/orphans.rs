@@ -2,16 +2,16 @@
 
 use aws_sdk_sfn::types::ExecutionStatus;
 
+use super::begin::begin;
 use super::reconcile::Reconciler;
 use super::report;
 use super::retire::retire;
-use super::start::frozen;
 use crate::clock::Deadline;
 use crate::contract::TaskInput;
 use crate::errors::{CallError, Operation};
 use crate::event::ExecutionInput;
 use crate::gate::{Described, StepError, chain};
-use crate::ledger::{Record, Swap};
+use crate::ledger::Swap;
 use crate::names;
 
 /// How many leftover intervals back closed executions are looked at: a day at the default of an hour, so that an outage of
@@ -122,8 +122,7 @@ pub(crate) async fn close(
         redrive_count: described.redrive_count,
     };
     // Should a redrive attach to this record after all, a scan that returns every label serves any policy.
-    let analysis = frozen(gate, described.redrive_count, 0.0);
-    let record = Record::new(&task, None, analysis, gate.now_ms());
+    let record = begin(gate, &task, None, 0.0).await?;
     match gate.ledger.create(&names::record_key(name), record).await? {
         Swap::Done(stored) => {
             retire(gate, &reconciler.announcer, deadline, stored, described).await

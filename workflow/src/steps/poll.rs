@@ -7,15 +7,14 @@ use aws_sdk_sfn::config::retry::RetryConfig;
 use aws_sdk_sfn::config::timeout::TimeoutConfig;
 
 use super::advance::{advance, advance_held};
-use super::report::says_published;
-use super::start::frozen;
+use super::begin::begin;
 use super::work::Work;
 use crate::clock::Deadline;
 use crate::contract::{ErrorName, TaskInput, TaskToken, cut_cause};
 use crate::errors::{CallError, Operation};
 use crate::gate::{Gate, StepError};
 use crate::ledger::{
-    Edit, LeaseTerm, LedgerError, Outcome, Record, SlotClaim, Stored, Swap, Unknown,
+    Edit, LeaseTerm, LedgerError, Phase, Record, SlotClaim, Stored, Swap, Unknown,
 };
 use crate::names;
 
@@ -121,17 +120,23 @@ async fn receive(
             gate.ledger.release_slot(&claim).await?;
             return attach(gate, deadline, stored, task, token).await;
         }
+        let begun = begin(gate, task, Some(token.clone()), min_confidence_percent).await;
+        let mut record = match begun {
+            Ok(record) => record,
+            Err(error) => {
+                gate.ledger.release_slot(&claim).await?;
+                return Err(error);
+            }
+        };
         let holder = gate.ledger.nonce();
-        let record = new_record(
-            gate,
-            deadline,
-            task,
-            &token,
-            &claim,
-            &holder,
-            min_confidence_percent,
-        )
-        .await?;
+        record.attempts = 1;
+        record.lease_count = 1;
+        record.lease = Some(LeaseTerm {
+            holder: holder.clone(),
+            until_ms: deadline.at_ms + gate.config.lease_margin_ms,
+            unknown: Unknown::new(),
+        });
+        record.slot = (record.phase == Phase::Queued).then(|| claim.clone());
         let takes_slot = record.slot.is_some();
         if let Swap::Done(stored) = gate.ledger.create(&key, record).await? {
             if !takes_slot {
@@ -144,42 +149,6 @@ async fn receive(
     }
     gate.ledger.release_slot(&claim).await?;
     Err(LedgerError::Contended { key }.into())
-}
-
-async fn new_record(
-    gate: &Gate,
-    deadline: Deadline,
-    task: &TaskInput,
-    token: &TaskToken,
-    claim: &SlotClaim,
-    holder: &str,
-    min_confidence_percent: f32,
-) -> Result<Record, StepError> {
-    let now_ms = gate.now_ms();
-    let analysis = frozen(gate, task.redrive_count, min_confidence_percent);
-    let mut record = Record::new(task, Some(token.clone()), analysis, now_ms);
-    record.attempts = 1;
-    record.lease_count = 1;
-    record.lease = Some(LeaseTerm {
-        holder: holder.to_owned(),
-        until_ms: deadline.at_ms + gate.config.lease_margin_ms,
-        unknown: Unknown::new(),
-    });
-    let published = task.redrive_count > 0 && says_published(gate, &task.execution_name).await?;
-    if published {
-        // Published before the redrive, whose record is gone: the task succeeds, and nothing is scanned again.
-        record.copying.own_noted_ms = Some(now_ms);
-        record.analyses.clear();
-        record.judge(
-            Outcome::Approved,
-            "published before the execution was redriven".to_owned(),
-            None,
-            now_ms,
-        );
-    } else {
-        record.slot = Some(claim.clone());
-    }
-    Ok(record)
 }
 
 /// A task for an execution that has a record: its token replaces one of lower rank, and what the phase asks for is done.
