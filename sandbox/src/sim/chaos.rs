@@ -36,6 +36,12 @@ const STORM_FAILURES: f64 = 0.8;
 /// When an invocation is killed that is killed at some moment: most are over after some hundred milliseconds.
 const KILLED_MAX: Duration = Duration::from_secs(2);
 
+/// How likely people act at a copy that goes wrong, if they act at copies at all.
+const PROMPTED_IF_STRUCK: f64 = 0.5;
+
+/// For how long starts are throttled after one without an answer.
+const BUSY_MAX: Duration = Duration::from_mins(10);
+
 /// How much later an execution is redriven that was stopped at the moment of its copy; mostly far sooner.
 const REDRIVEN_AFTER_MAX: Duration = Duration::from_hours(3);
 
@@ -65,6 +71,8 @@ pub(super) struct Chaos {
     pub(super) thawed: BTreeMap<u64, BTreeSet<&'static str>>,
     pub(super) environments: Environments,
     pub(super) quotas: Quotas,
+    /// Request tokens of starts that are throttled, and until when.
+    pub(super) busy: BTreeMap<String, Duration>,
     /// What people are prompted to do, and after which time.
     pub(super) prompts: Option<UnboundedSender<(Duration, Action)>>,
     /// Nothing goes wrong from then on.
@@ -85,6 +93,7 @@ impl Chaos {
             thawed: BTreeMap::new(),
             environments: Environments::default(),
             quotas: Quotas::default(),
+            busy: BTreeMap::new(),
             prompts: None,
             until_ms: 0,
         }
@@ -103,14 +112,39 @@ impl Chaos {
     }
 
     fn fault(&mut self, call: &Call, request: &http::Request<SdkBody>) -> Option<Fault> {
-        let faults = self.plan.calls;
-        let is_copy = call.operation.ends_with(" copy") || call.operation.starts_with("POST ");
-        if call.operation == "StartContentModeration" && self.is_foreign(request) {
+        let is_start = call.operation == "StartContentModeration";
+        if is_start && self.is_foreign(request) {
             return Some(Fault::Refused(Refusal::ParameterMismatch));
         }
         if self.is_over() {
             return None;
         }
+        if !is_start {
+            return self.drawn(call, request);
+        }
+        let token = watch::member(request, "ClientRequestToken").unwrap_or_default();
+        if self.is_busy(&token) {
+            return Some(Fault::Refused(Refusal::Throttled));
+        }
+        let fault = self.drawn(call, request);
+        let is_lost = matches!(fault, Some(Fault::AnswerLost(_) | Fault::Silent { .. }));
+        if is_lost && self.happens(self.plan.calls.busy_after_lost) {
+            let until = Duration::from_millis(self.stage.elapsed_ms()) + self.up_to(BUSY_MAX);
+            self.busy.insert(token, until);
+        }
+        fault
+    }
+
+    /// Whether starts with that token are throttled.
+    fn is_busy(&self, token: &str) -> bool {
+        let now = Duration::from_millis(self.stage.elapsed_ms());
+        self.busy.get(token).is_some_and(|until| now < *until)
+    }
+
+    /// What goes wrong with a call by chance.
+    fn drawn(&mut self, call: &Call, request: &http::Request<SdkBody>) -> Option<Fault> {
+        let faults = self.plan.calls;
+        let is_copy = call.operation.ends_with(" copy") || call.operation.starts_with("POST ");
         let dead = self.thawed.get_mut(&call.invocation);
         if dead.is_some_and(|dead| dead.remove(service(&call.operation))) {
             return Some(Fault::Refused(Refusal::Reset));
@@ -193,10 +227,22 @@ impl Chaos {
 
     /// People do something just when it matters most: when a version is copied they stop its execution, or upload its key again;
     /// when a job is started they edit the policy; and while a call about a record takes long they redrive its execution.
-    fn prompt(&mut self, call: &Call, request: &http::Request<SdkBody>, is_slow: bool) {
+    /// All the more when it goes wrong.
+    fn prompt(
+        &mut self,
+        call: &Call,
+        request: &http::Request<SdkBody>,
+        is_struck: bool,
+        is_slow: bool,
+    ) {
         let operation = call.operation.trim_end();
         let often = self.plan.interference.prompted;
         if operation.ends_with("-approved  copy") {
+            let often = if is_struck && often > 0.0 {
+                PROMPTED_IF_STRUCK
+            } else {
+                often
+            };
             if self.acts(often)
                 && let Some((upload, key, file)) = self.copied(request)
             {
@@ -335,7 +381,7 @@ impl faults::Plan for Chaos {
         let (name, invocation) = (call.function.name(), call.invocation);
         let subject = watch::subject(request);
         watch::sent(&self.stage, call, request);
-        self.prompt(call, request, latency >= SLOW_FROM);
+        self.prompt(call, request, fault.is_some(), latency >= SLOW_FROM);
         let operation = call.operation.trim_end();
         match fault {
             None => self

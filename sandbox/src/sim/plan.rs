@@ -73,6 +73,8 @@ pub struct CallFaults {
     pub page_expired: f64,
     /// Somebody else used the request token.
     pub parameter_mismatch: f64,
+    /// After a start without an answer the same start is throttled for minutes.
+    pub busy_after_lost: f64,
     /// The call takes far longer than usual.
     pub slow: f64,
 }
@@ -176,6 +178,7 @@ impl Plan {
                 error_in_success: 0.002,
                 page_expired: 0.001,
                 parameter_mismatch: 0.0,
+                busy_after_lost: 0.0,
                 slow: 0.005,
             },
             invocations: InvocationFaults {
@@ -227,6 +230,7 @@ impl Plan {
             (&mut calls.error_in_success, 0.3),
             (&mut calls.page_expired, 0.3),
             (&mut calls.parameter_mismatch, 0.1),
+            (&mut calls.busy_after_lost, 1.0),
             (&mut calls.slow, 0.1),
         ] {
             *probability = sometimes(rng, max);
