@@ -63,12 +63,12 @@ pub(super) fn running_since(truth: &Truth, began_ms: i64) -> BTreeSet<String> {
 }
 
 /// How long the jobs of all that has not ended take, one after the other in the slots: each video waits for at most a tick, is
-/// scanned as often as it may be, and the longest may come last.
+/// scanned as often as it may be, and the longest may come last. The job of an execution that was stopped goes on, and holds its slot.
 fn backlog(truth: &Truth, max_jobs: u32, tick: Duration) -> Duration {
-    let open = truth
-        .versions
-        .iter()
-        .filter(|version| !version.has_ended() && version.file.footage.fate() != Fate::Ignored);
+    let open = truth.versions.iter().filter(|version| {
+        let waits = !version.has_ended() && version.file.footage.fate() != Fate::Ignored;
+        waits || version.has_open_job()
+    });
     let each =
         open.map(|version| tick + SCANS_MAX * Duration::from_millis(version.file.duration_ms));
     let (mut sum, mut longest) = (Duration::ZERO, Duration::ZERO);

@@ -210,7 +210,7 @@ impl Truth {
             .by_execution
             .get(execution)
             .map(|&at| &self.versions[at]);
-        version.is_some_and(|version| version.jobs.iter().any(|job| job.ended.is_none()))
+        version.is_some_and(Version::has_open_job)
     }
 
     /// Whether the first of two versions is certainly newer: what was deleted is ordered by whole seconds, in which two may tie.
@@ -280,6 +280,12 @@ impl Version {
         (0..mark % 3)
             .map(|number| (format!("mark {number}"), format!("{mark}/{number}")))
             .collect()
+    }
+
+    /// Whether a job of it is open.
+    #[must_use]
+    pub(super) fn has_open_job(&self) -> bool {
+        self.jobs.iter().any(|job| job.ended.is_none())
     }
 
     /// When a scan of it succeeded first.
