@@ -36,7 +36,7 @@ const STORM_FAILURES: f64 = 0.8;
 /// When an invocation is killed that is killed at some moment: most are over after some hundred milliseconds.
 const KILLED_MAX: Duration = Duration::from_secs(2);
 
-/// How likely people act at a copy that goes wrong, if they act at copies at all.
+/// How likely people act at a copy that goes wrong, or at a start without an answer, if they act at such moments at all.
 const PROMPTED_IF_STRUCK: f64 = 0.5;
 
 /// For how long starts are throttled after one without an answer.
@@ -127,8 +127,7 @@ impl Chaos {
             return Some(Fault::Refused(Refusal::Throttled));
         }
         let fault = self.drawn(call, request);
-        let is_lost = matches!(fault, Some(Fault::AnswerLost(_) | Fault::Silent { .. }));
-        if is_lost && self.happens(self.plan.calls.busy_after_lost) {
+        if is_unanswered(fault) && self.happens(self.plan.calls.busy_after_lost) {
             let until = Duration::from_millis(self.stage.elapsed_ms()) + self.up_to(BUSY_MAX);
             self.busy.insert(token, until);
         }
@@ -227,23 +226,25 @@ impl Chaos {
 
     /// People do something just when it matters most: when a version is copied they stop its execution, or upload its key again;
     /// when a job is started they edit the policy; and while a call about a record takes long they redrive its execution.
-    /// All the more when it goes wrong.
+    /// All the more when a copy goes wrong, or a start has no answer.
     fn prompt(
         &mut self,
         call: &Call,
         request: &http::Request<SdkBody>,
-        is_struck: bool,
+        fault: Option<Fault>,
         is_slow: bool,
     ) {
         let operation = call.operation.trim_end();
         let often = self.plan.interference.prompted;
-        if operation.ends_with("-approved  copy") {
-            let often = if is_struck && often > 0.0 {
+        let or_often = |goes_wrong: bool, otherwise: f64| {
+            if goes_wrong && often > 0.0 {
                 PROMPTED_IF_STRUCK
             } else {
-                often
-            };
-            if self.acts(often)
+                otherwise
+            }
+        };
+        if operation.ends_with("-approved  copy") {
+            if self.acts(or_often(fault.is_some(), often))
                 && let Some((upload, key, file)) = self.copied(request)
             {
                 if self.rng.random_bool(0.5) {
@@ -256,7 +257,7 @@ impl Chaos {
                 }
             }
         } else if operation == "StartContentModeration" {
-            if self.acts(often / 10.0) {
+            if self.acts(or_often(is_unanswered(fault), often / 10.0)) {
                 let policies = [Policy::Default, Policy::Lenient, Policy::Strict];
                 let policy = policies[self.rng.random_range(0..policies.len())];
                 self.tell(Duration::ZERO, Action::Policy(policy));
@@ -314,6 +315,11 @@ impl Chaos {
             usual
         }
     }
+}
+
+/// Whether whoever calls cannot tell what became of it.
+fn is_unanswered(fault: Option<Fault>) -> bool {
+    matches!(fault, Some(Fault::AnswerLost(_) | Fault::Silent { .. }))
 }
 
 impl faults::Plan for Chaos {
@@ -381,7 +387,7 @@ impl faults::Plan for Chaos {
         let (name, invocation) = (call.function.name(), call.invocation);
         let subject = watch::subject(request);
         watch::sent(&self.stage, call, request);
-        self.prompt(call, request, fault.is_some(), latency >= SLOW_FROM);
+        self.prompt(call, request, fault, latency >= SLOW_FROM);
         let operation = call.operation.trim_end();
         match fault {
             None => self
