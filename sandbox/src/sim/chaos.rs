@@ -262,11 +262,13 @@ impl Chaos {
                 let policy = policies[self.rng.random_range(0..policies.len())];
                 self.tell(Duration::ZERO, Action::Policy(policy));
             }
-        } else if is_slow && operation.ends_with("-ledger jobs") && self.acts(often) {
-            if let Some(upload) = self.recorded(request) {
-                self.tell(Duration::ZERO, Action::Stop(upload));
-                self.tell(Duration::from_secs(1), Action::Redrive(upload));
-            }
+        } else if is_slow
+            && operation.ends_with("-ledger jobs")
+            && self.acts(often)
+            && let Some(upload) = self.recorded(request)
+        {
+            self.tell(Duration::ZERO, Action::Stop(upload));
+            self.tell(Duration::from_secs(1), Action::Redrive(upload));
         }
     }
 
