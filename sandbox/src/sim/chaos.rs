@@ -112,17 +112,24 @@ impl Chaos {
     }
 
     fn fault(&mut self, call: &Call, request: &http::Request<SdkBody>) -> Option<Fault> {
-        let is_start = call.operation == "StartContentModeration";
-        if is_start && self.is_foreign(request) {
+        if call.operation == "StartContentModeration" {
+            return self.fault_of_start(call, request);
+        }
+        if self.is_over() {
+            return None;
+        }
+        self.drawn(call, request)
+    }
+
+    /// A start that somebody else's request token refuses is refused for ever; one without an answer is throttled for a while.
+    fn fault_of_start(&mut self, call: &Call, request: &http::Request<SdkBody>) -> Option<Fault> {
+        let token = watch::member(request, "ClientRequestToken").unwrap_or_default();
+        if self.is_foreign(&token) {
             return Some(Fault::Refused(Refusal::ParameterMismatch));
         }
         if self.is_over() {
             return None;
         }
-        if !is_start {
-            return self.drawn(call, request);
-        }
-        let token = watch::member(request, "ClientRequestToken").unwrap_or_default();
         if self.is_busy(&token) {
             return Some(Fault::Refused(Refusal::Throttled));
         }
@@ -211,15 +218,12 @@ impl Chaos {
     }
 
     /// Whether somebody else used the request token before its first use here, with other parameters.
-    fn is_foreign(&mut self, request: &http::Request<SdkBody>) -> bool {
-        let Some(token) = watch::member(request, "ClientRequestToken") else {
-            return false;
-        };
-        if let Some(foreign) = self.tokens.get(&token) {
+    fn is_foreign(&mut self, token: &str) -> bool {
+        if let Some(foreign) = self.tokens.get(token) {
             return *foreign;
         }
         let foreign = !self.is_over() && self.happens(self.plan.calls.parameter_mismatch);
-        self.tokens.insert(token, foreign);
+        self.tokens.insert(token.to_owned(), foreign);
         self.stage.lock().truth.foreign += usize::from(foreign);
         foreign
     }

@@ -177,10 +177,7 @@ async fn a_job_that_does_not_end_trips_oldest_job() {
 #[tokio::test(start_paused = true)]
 async fn a_video_that_rekognition_fails_on_for_good_trips_executions_failed() {
     let world = gate(JOB, StackOptions::default()).await;
-    world.aws.rekognition.set_faults(rekognition::Faults {
-        fail_jobs: [1, 2].into_iter().collect(),
-        ..rekognition::Faults::default()
-    });
+    world.fail_jobs(&[1, 2]);
     let clip = clean(&world, "clip.mp4").await;
     assert_eq!(
         world.ended(&clip).await.error.as_deref(),
@@ -216,11 +213,7 @@ async fn a_stop_after_the_copy_trips_stops_too_late() {
     while world.approved(&clip.key).await.is_none() {
         world.pass(1).await;
     }
-    let stop = world.sfn.stop_execution();
-    stop.execution_arn(&clip.execution_arn)
-        .send()
-        .await
-        .unwrap();
+    world.stop(&clip).await;
     world.steps.faults().set(|_, _| None);
     world.quiet().await;
     let report = world.report(&clip).await.unwrap();

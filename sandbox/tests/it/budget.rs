@@ -265,19 +265,11 @@ async fn a_start_that_was_refused_until_the_next_day_is_counted_for_that_one_too
 #[tokio::test(start_paused = true)]
 async fn a_second_scan_is_counted_as_well_and_a_redriven_one() {
     let world = gate(capped(100)).await;
-    world.aws.rekognition.set_faults(rekognition::Faults {
-        fail_jobs: [1, 2].into_iter().collect(),
-        ..rekognition::Faults::default()
-    });
+    world.fail_jobs(&[1, 2]);
     let clip = upload(&world, "bad.mp4", 4).await;
     assert_eq!(world.ended(&clip).await.status, ExecutionStatus::Failed);
     world.quiet().await;
-    let redrive = world.sfn.redrive_execution();
-    redrive
-        .execution_arn(&clip.execution_arn)
-        .send()
-        .await
-        .unwrap();
+    world.redrive(&clip).await;
     approved(&world, &clip).await;
     let budget = world
         .ledger_json(&format!("budget/{TODAY}.json"))
@@ -294,10 +286,7 @@ async fn a_second_scan_is_counted_as_well_and_a_redriven_one() {
 #[tokio::test(start_paused = true)]
 async fn a_second_scan_that_the_cap_leaves_no_minutes_for_waits_for_tomorrow() {
     let world = gate(capped(4)).await;
-    world.aws.rekognition.set_faults(rekognition::Faults {
-        fail_jobs: [1].into_iter().collect(),
-        ..rekognition::Faults::default()
-    });
+    world.fail_jobs(&[1]);
     let clip = upload(&world, "bad.mp4", 4).await;
     waits(&world, &clip, UNTIL_LATE).await;
     assert_eq!(world.aws.rekognition.started_jobs(), 1);

@@ -380,18 +380,9 @@ async fn mended() -> Observed {
     gate.notify("somebody-elses-job");
     let stopped = world.upload("stopped.mp4", sample(CLEAN), None).await;
     gate.job_runs().await;
-    let stop = world.sfn.stop_execution();
-    stop.execution_arn(&stopped.execution_arn)
-        .send()
-        .await
-        .unwrap();
+    world.stop(&stopped).await;
     world.quiet().await;
-    let redrive = world.sfn.redrive_execution();
-    redrive
-        .execution_arn(&stopped.execution_arn)
-        .send()
-        .await
-        .unwrap();
+    world.redrive(&stopped).await;
     gate.ended_with(&stopped, None).await;
     // The operator deletes a slot that is held.
     let clip = world.upload("slot.mp4", sample(CLEAN), None).await;

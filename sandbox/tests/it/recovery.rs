@@ -23,24 +23,6 @@ const CLEAN: &str = "clean-bars.mp4";
 /// How often the SDK sends a copy before the step hears of an error.
 const COPY_TRIES: u32 = 3;
 
-async fn redrive(world: &World, clip: &Uploaded) {
-    world
-        .sfn
-        .redrive_execution()
-        .execution_arn(&clip.execution_arn)
-        .send()
-        .await
-        .unwrap();
-}
-
-async fn stop(world: &World, clip: &Uploaded) {
-    let stop = world.sfn.stop_execution();
-    stop.execution_arn(&clip.execution_arn)
-        .send()
-        .await
-        .unwrap();
-}
-
 async fn reasons(world: &World, clip: &Uploaded) -> Vec<String> {
     let report = world.report(clip).await.unwrap();
     let analyses = report["analyses"].as_array().unwrap().clone();
@@ -48,13 +30,6 @@ async fn reasons(world: &World, clip: &Uploaded) -> Vec<String> {
         .iter()
         .map(|analysis| analysis["reason"].as_str().unwrap().to_owned())
         .collect()
-}
-
-fn fail_jobs(world: &World, jobs: &[u64]) {
-    world.aws.rekognition.set_faults(rekognition::Faults {
-        fail_jobs: jobs.iter().copied().collect(),
-        ..rekognition::Faults::default()
-    });
 }
 
 #[tokio::test(start_paused = true)]
@@ -127,7 +102,7 @@ async fn a_repeated_notification_and_a_repeated_upload_event_change_nothing() {
 #[tokio::test(start_paused = true)]
 async fn a_failed_job_is_tried_once_more_and_the_report_says_why() {
     let world = World::new().await;
-    fail_jobs(&world, &[1]);
+    world.fail_jobs(&[1]);
     let clip = world.upload("again.mp4", sample(CLEAN), None).await;
     assert_eq!(world.ended(&clip).await.status, ExecutionStatus::Succeeded);
     assert_eq!(reasons(&world, &clip).await, ["first", "jobFailed"]);
@@ -137,7 +112,7 @@ async fn a_failed_job_is_tried_once_more_and_the_report_says_why() {
 #[tokio::test(start_paused = true)]
 async fn a_job_that_keeps_failing_fails_the_task_and_a_redrive_starts_afresh() {
     let world = World::new().await;
-    fail_jobs(&world, &[1, 2]);
+    world.fail_jobs(&[1, 2]);
     let clip = world.upload("bad.mp4", sample(CLEAN), None).await;
     let ended = world.ended(&clip).await;
     assert_eq!(
@@ -146,7 +121,7 @@ async fn a_job_that_keeps_failing_fails_the_task_and_a_redrive_starts_afresh() {
     );
     world.quiet().await;
     assert_eq!(world.approved(&clip.key).await, None);
-    redrive(&world, &clip).await;
+    world.redrive(&clip).await;
     assert_eq!(world.ended(&clip).await.status, ExecutionStatus::Succeeded);
     assert_eq!(
         reasons(&world, &clip).await.last().map(String::as_str),
@@ -161,8 +136,8 @@ async fn a_redrive_of_a_stopped_execution_takes_the_result_of_its_open_job() {
     let world = World::new().await;
     let clip = world.upload("stopped.mp4", sample(CLEAN), None).await;
     world.job_open().await;
-    stop(&world, &clip).await;
-    redrive(&world, &clip).await;
+    world.stop(&clip).await;
+    world.redrive(&clip).await;
     assert_eq!(world.ended(&clip).await.status, ExecutionStatus::Succeeded);
     assert_eq!(world.aws.rekognition.started_jobs(), 1);
     world.quiet().await;
@@ -196,12 +171,12 @@ async fn a_redrive_while_the_stop_before_it_is_announced_keeps_its_task() {
     world.steps.faults().follow(plan.clone());
     let clip = world.upload("stopped.mp4", sample(CLEAN), None).await;
     world.pass(30).await;
-    stop(&world, &clip).await;
+    world.stop(&clip).await;
     while !plan.announcing.load(Relaxed) {
         world.pass(1).await;
     }
     plan.worker_is_back.store(true, Relaxed);
-    redrive(&world, &clip).await;
+    world.redrive(&clip).await;
     // Well before the heartbeat of a task that nobody keeps would be missed.
     let ended = world.ended_within(&clip, Duration::from_mins(4)).await;
     assert_eq!(ended.status, ExecutionStatus::Succeeded);
@@ -213,9 +188,9 @@ async fn a_redrive_after_a_stop_that_was_settled_scans_again() {
     let world = World::new().await;
     let clip = world.upload("stopped.mp4", sample(CLEAN), None).await;
     world.job_open().await;
-    stop(&world, &clip).await;
+    world.stop(&clip).await;
     world.quiet().await;
-    redrive(&world, &clip).await;
+    world.redrive(&clip).await;
     assert_eq!(world.ended(&clip).await.status, ExecutionStatus::Succeeded);
     assert_eq!(world.approved(&clip.key).await, Some(sample(CLEAN)));
     world.quiet().await;
@@ -238,7 +213,7 @@ async fn a_timed_out_execution_is_reported_and_its_redrive_succeeds() {
     let stack = sandbox::stack::Stack::new(&world.aws.account, StackOptions::default());
     let steps = sandbox::stack::in_process::InProcess::new(&world.aws, &stack).unwrap();
     world.deploy_functions(&stack, &steps);
-    redrive(&world, &clip).await;
+    world.redrive(&clip).await;
     assert_eq!(world.ended(&clip).await.status, ExecutionStatus::Succeeded);
     world.quiet().await;
 }
@@ -342,7 +317,7 @@ async fn a_refusal_after_a_start_without_an_answer_does_not_free_the_slot_of_its
     let stopped = world.upload("stopped.mp4", sample(CLEAN), None).await;
     world.job_open().await;
     world.pass(150).await;
-    stop(&world, &stopped).await;
+    world.stop(&stopped).await;
     let clip = world.upload("clip.mp4", sample(CLEAN), None).await;
     world.pass(120).await;
     world.steps.faults().set(|_, _| None);
@@ -375,7 +350,7 @@ async fn a_poison_video_fails_with_a_named_error_and_blocks_nobody() {
     world.steps.faults().set(|_, _| None);
     let next = world.upload("next.mp4", sample(CLEAN), None).await;
     assert_eq!(world.ended(&next).await.status, ExecutionStatus::Succeeded);
-    redrive(&world, &poison).await;
+    world.redrive(&poison).await;
     assert_eq!(
         world.ended(&poison).await.status,
         ExecutionStatus::Succeeded
@@ -402,12 +377,7 @@ async fn a_lost_upload_event_is_found_by_the_sweep() {
         1
     );
     world.steps.faults().set(|_, _| None);
-    let reconciler = world.stack.function_arn(Function::Reconciler);
-    world
-        .aws
-        .lambda
-        .invoke_async(&reconciler, json!({"sweep": {}}).to_string().into())
-        .unwrap();
+    world.sweep();
     assert_eq!(world.ended(&clip).await.status, ExecutionStatus::Succeeded);
     world.quiet().await;
 }
@@ -437,13 +407,13 @@ async fn an_execution_started_by_hand_with_nonsense_says_so() {
 #[tokio::test(start_paused = true)]
 async fn a_redrive_keeps_the_scans_of_the_drives_before_in_the_report() {
     let world = World::new().await;
-    fail_jobs(&world, &[1, 2]);
+    world.fail_jobs(&[1, 2]);
     let clip = world.upload("thrice.mp4", sample(CLEAN), None).await;
     let ended = world.ended(&clip).await;
     assert_eq!(ended.error.as_deref(), Some("ModerationFailed"));
     // Its record is gone: only the report knows of the two scans.
     world.quiet().await;
-    redrive(&world, &clip).await;
+    world.redrive(&clip).await;
     assert_eq!(world.ended(&clip).await.status, ExecutionStatus::Succeeded);
     world.quiet().await;
     let reasons = reasons(&world, &clip).await;
@@ -589,17 +559,17 @@ async fn a_redrive_that_is_stopped_before_anybody_took_it_does_not_forget_that_t
     while world.approved(&clip.key).await.is_none() {
         world.pass(1).await;
     }
-    stop(&world, &clip).await;
+    world.stop(&clip).await;
     world.steps.faults().set(|_, _| None);
     world.quiet().await;
-    redrive(&world, &clip).await;
-    stop(&world, &clip).await;
+    world.redrive(&clip).await;
+    world.stop(&clip).await;
     world.pass(60).await;
     world.quiet().await;
     let report = world.report(&clip).await.unwrap();
     assert_eq!(report["redrive_count"], 1);
     assert_eq!(report["published"], true);
-    redrive(&world, &clip).await;
+    world.redrive(&clip).await;
     assert_eq!(world.ended(&clip).await.status, ExecutionStatus::Succeeded);
     assert_eq!(world.aws.rekognition.started_jobs(), 1);
     world.quiet().await;

@@ -5,8 +5,6 @@ use std::time::Duration;
 use aws_smithy_types::body::SdkBody;
 use sandbox::delivery::DeliveryFaults;
 use sandbox::faults::{Call, Fault, Plan, Refusal, Strike};
-use sandbox::stack::Function;
-use serde_json::json;
 
 use crate::world::{World, sample};
 
@@ -84,13 +82,7 @@ async fn a_sweep_looks_at_versions_side_by_side() {
         world.upload(&key, sample(CLEAN), None).await;
     }
     world.steps.faults().follow(Slow);
-    let reconciler = world.stack.function_arn(Function::Reconciler);
-    let command = json!({"sweep": {}}).to_string();
-    world
-        .aws
-        .lambda
-        .invoke_async(&reconciler, command.into())
-        .unwrap();
+    world.sweep();
     // Each takes two calls: one after the other they would take 32 s.
     world.pass(4).await;
     assert_eq!(world.aws.sfn.executions_started(), 160);
@@ -106,13 +98,7 @@ async fn a_sweep_asks_nothing_about_versions_whose_execution_runs() {
     world.pass(30).await;
     assert_eq!(world.aws.sfn.executions_started(), 20);
     let before = world.steps.faults().calls().len();
-    let reconciler = world.stack.function_arn(Function::Reconciler);
-    let command = json!({"sweep": {}}).to_string();
-    world
-        .aws
-        .lambda
-        .invoke_async(&reconciler, command.into())
-        .unwrap();
+    world.sweep();
     world.pass(5).await;
     let calls = world.steps.faults().calls().split_off(before);
     let count = |operation: &str| {

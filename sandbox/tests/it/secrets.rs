@@ -110,11 +110,7 @@ async fn every_kind_of_end(world: &World) -> Vec<Uploaded> {
     while world.aws.rekognition.started_jobs() < 5 {
         world.pass(1).await;
     }
-    let stop = world.sfn.stop_execution();
-    stop.execution_arn(&stopped.execution_arn)
-        .send()
-        .await
-        .unwrap();
+    world.stop(&stopped).await;
     let clips = vec![failed, approved, rejected, unsupported, stopped];
     let errors = [
         Some("ModerationFailed"),

@@ -9,8 +9,8 @@ use sandbox::aws::{Aws, AwsConfig};
 use sandbox::rekognition;
 use sandbox::stack::in_process::InProcess;
 use sandbox::stack::permissions::Principal;
-use sandbox::stack::{Stack, StackOptions};
-use serde_json::Value;
+use sandbox::stack::{Function, Stack, StackOptions};
+use serde_json::{Value, json};
 use workflow::names;
 
 use crate::support::{aws_with, sdk_config};
@@ -155,6 +155,43 @@ impl World {
                 self.keys(&self.stack.ledger_bucket).await
             ),
         }
+    }
+
+    /// Stops the execution of a version.
+    pub(crate) async fn stop(&self, uploaded: &Uploaded) {
+        let stop = self.sfn.stop_execution();
+        stop.execution_arn(&uploaded.execution_arn)
+            .send()
+            .await
+            .unwrap();
+    }
+
+    /// Redrives the execution of a version.
+    pub(crate) async fn redrive(&self, uploaded: &Uploaded) {
+        let redrive = self.sfn.redrive_execution();
+        redrive
+            .execution_arn(&uploaded.execution_arn)
+            .send()
+            .await
+            .unwrap();
+    }
+
+    /// Asks for a sweep, as the operator and the schedule do.
+    pub(crate) fn sweep(&self) {
+        let reconciler = self.stack.function_arn(Function::Reconciler);
+        let command = json!({"sweep": {}}).to_string();
+        self.aws
+            .lambda
+            .invoke_async(&reconciler, command.into())
+            .unwrap();
+    }
+
+    /// Lets the jobs of these numbers fail, whatever their video.
+    pub(crate) fn fail_jobs(&self, jobs: &[u64]) {
+        self.aws.rekognition.set_faults(rekognition::Faults {
+            fail_jobs: jobs.iter().copied().collect(),
+            ..rekognition::Faults::default()
+        });
     }
 
     /// Deploys all functions anew, as those of `stack`.
