@@ -28,12 +28,13 @@ const OLD_FUNCTION_MS: i64 = 16 * 60_000;
 pub(super) struct Ledger {
     /// Revisions by key.
     revisions: BTreeMap<String, u64>,
-    /// Slots that are held.
+    /// Slots that are held, and since when each is bound.
     slots: BTreeMap<u32, Slot>,
+    bound_ms: BTreeMap<u32, i64>,
     /// Records by execution.
     records: BTreeMap<String, Record>,
-    /// Which invocation took the lease of an execution.
-    holders: BTreeMap<String, u64>,
+    /// Which invocation took the lease of an execution, and when.
+    holders: BTreeMap<String, (u64, i64)>,
     /// Versions that the head of a key named, and since when.
     heads: BTreeMap<String, Vec<(i64, String)>>,
     /// Redrive count and revision of reports by key, and whether they say that the video is published.
@@ -107,12 +108,16 @@ impl Ledger {
     fn follow_slot(&mut self, truth: &Truth, written: &Written<'_>) -> Option<String> {
         let number = names::parse_slot_key(written.key)?;
         let Some(slot) = parse::<Slot>(written.bytes) else {
+            self.bound_ms.remove(&number);
             let execution = self.slots.remove(&number)?.execution?;
             let uncovered = truth.has_open_job(&execution) && !self.binds(&execution);
             return uncovered.then(|| {
                 format!("slot {number} was given back while the job of {execution} is open")
             });
         };
+        if slot.execution.is_some() {
+            self.bound_ms.entry(number).or_insert(written.now_ms);
+        }
         if self.slots.insert(number, slot).is_none() {
             *self.unpolled.entry(written.invocation).or_default() += 1;
             let (held, allowed) = (
@@ -170,7 +175,7 @@ impl Ledger {
             self.holders.remove(execution);
         } else if new_holder != before.as_ref().and_then(holder) {
             self.holders
-                .insert(execution.to_owned(), written.invocation);
+                .insert(execution.to_owned(), (written.invocation, written.now_ms));
         }
         if let Some(record) = record {
             self.records.insert(execution.to_owned(), record);
@@ -227,13 +232,23 @@ impl Ledger {
         slots.any(|slot| slot.execution.as_deref() == Some(execution))
     }
 
+    /// Since when the lease of an execution is held, if its slot was bound under it: then its holder knows that no start was sent before.
+    pub(super) fn begun_under_lease(&self, execution: &str) -> Option<i64> {
+        let (_, taken_ms) = self.holders.get(execution)?;
+        let mut slots = self.slots.iter();
+        let (number, _) = slots.find(|(_, slot)| slot.execution.as_deref() == Some(execution))?;
+        let bound_ms = self.bound_ms.get(number)?;
+        (bound_ms >= taken_ms).then_some(*taken_ms)
+    }
+
     /// Whether an invocation holds the lease of an execution.
     pub(super) fn is_held_by(&self, execution: &str, invocation: u64, now_ms: i64) -> bool {
         let lease = self
             .records
             .get(execution)
             .and_then(|record| record.lease.as_ref());
-        self.holders.get(execution) == Some(&invocation)
+        let holder = self.holders.get(execution);
+        holder.is_some_and(|(holder, _)| *holder == invocation)
             && lease.is_some_and(|lease| lease.until_ms > now_ms - SKEW_MS)
     }
 

@@ -178,8 +178,8 @@ impl Stage {
             .then_some("succeeds without a copy of its version")
     }
 
-    /// Takes a job in. Returns what does not hold: it scans the version of its execution, which is not published yet and has no other
-    /// job open, and a slot is bound to it (promises 1, 3 and 5).
+    /// Takes a job in. Returns what does not hold: it scans the version of its execution, which is not published yet, runs, and has no
+    /// other job open, and a slot is bound to it (promises 1, 3 and 5).
     fn job_started(&self, number: u64, tag: &str, version_id: &str) -> Vec<String> {
         let mut inner = self.lock();
         let mut problems = Vec::new();
@@ -188,6 +188,13 @@ impl Stage {
         }
         if !inner.ledger.binds(tag) {
             problems.push("starts without a slot".to_owned());
+        }
+        let begun_ms = inner.ledger.begun_under_lease(tag);
+        let closed_ms = inner.truth.closed_since(tag);
+        if let (Some(begun_ms), Some(closed_ms)) = (begun_ms, closed_ms)
+            && closed_ms < begun_ms
+        {
+            problems.push("starts for an execution that had ended".to_owned());
         }
         let job = Job {
             ended: None,

@@ -574,3 +574,80 @@ async fn a_redrive_that_is_stopped_before_anybody_took_it_does_not_forget_that_t
     assert_eq!(world.aws.rekognition.started_jobs(), 1);
     world.quiet().await;
 }
+
+/// The first record of a worker's takes a minute on its way.
+#[derive(Clone, Default)]
+struct SlowRecord {
+    sent: Arc<AtomicBool>,
+}
+
+impl Plan for SlowRecord {
+    fn strikes(&mut self, _: u64, call: &Call, _: &http::Request<SdkBody>) -> Strike {
+        let mut strike = Strike::default();
+        let is_record = call.operation == "PUT reelgate-ledger jobs";
+        if is_record && call.function == Function::ActivityWorker && !self.sent.swap(true, Relaxed)
+        {
+            strike.before = Duration::from_mins(1);
+        }
+        strike
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_task_that_was_over_before_its_record_came_to_be_starts_no_job() {
+    let world = World::new().await;
+    let plan = SlowRecord::default();
+    world.steps.faults().follow(plan.clone());
+    let clip = world.upload("late.mp4", sample(CLEAN), None).await;
+    while !plan.sent.load(Relaxed) {
+        world.pass(1).await;
+    }
+    // The task is with a worker whose record is on its way. That of the redrive is taken, settled, and its record dropped meanwhile.
+    world.stop(&clip).await;
+    world.redrive(&clip).await;
+    let record = names::record_key(&clip.execution);
+    let within = Duration::from_secs(40);
+    let ended = world.ended_within(&clip, within).await;
+    assert_eq!(ended.status, ExecutionStatus::Succeeded);
+    assert_eq!(world.ledger_json(&record).await, None);
+    let mut came = false;
+    for _ in 0..60 {
+        world.pass(1).await;
+        came |= world.ledger_json(&record).await.is_some();
+    }
+    assert!(came, "the record never came to be");
+    assert_eq!(world.aws.rekognition.started_jobs(), 1);
+    world.quiet().await;
+    let report = world.report(&clip).await.unwrap();
+    assert_eq!(report["redrive_count"], 1);
+    assert_eq!(report["outcome"], "approved");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_execution_that_was_stopped_while_it_waited_for_a_slot_starts_no_job() {
+    let world = World::new().await;
+    // The reconciler, which would drop the record of the stopped execution, is out.
+    world.steps.faults().set(|_, call| {
+        let is_reconciler = call.function == Function::Reconciler;
+        let is_start = call.operation == "StartContentModeration";
+        match (is_reconciler, is_start) {
+            (true, _) => Some(Fault::CrashBefore),
+            (_, true) => Some(Fault::Refused(Refusal::Throttled)),
+            _ => None,
+        }
+    });
+    let stopped = world.upload("stopped.mp4", sample(CLEAN), None).await;
+    world.pass(50).await;
+    world.stop(&stopped).await;
+    world
+        .steps
+        .faults()
+        .set(|_, call| (call.function == Function::Reconciler).then_some(Fault::CrashBefore));
+    let other = world.upload("other.mp4", sample(CLEAN), None).await;
+    let ended = world.ended(&other).await;
+    assert_eq!(ended.status, ExecutionStatus::Succeeded);
+    world.pass(180).await;
+    assert_eq!(world.aws.rekognition.started_jobs(), 1);
+    world.steps.faults().set(|_, _| None);
+    world.quiet().await;
+}

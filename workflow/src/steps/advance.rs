@@ -189,18 +189,10 @@ async fn give_up_after_too_many(work: &mut Work<'_>) -> Result<(), StepError> {
             |last| last.message
         )
     );
-    if phase == Phase::Queued && !job_may_have_started(work).await? {
+    if phase == Phase::Queued && !start::job_may_have_started(work).await? {
         work.give_slot_back().await?;
     }
     let now_ms = work.gate.now_ms();
     work.write(&mut |record| record.judge(Outcome::Failed(name), cause.clone(), None, now_ms))
         .await
-}
-
-/// Whether a start may have been sent: its slot is bound before.
-async fn job_may_have_started(work: &Work<'_>) -> Result<bool, StepError> {
-    match &work.record().slot {
-        Some(claim) => Ok(work.gate.ledger.is_slot_bound(claim).await?),
-        None => Ok(false),
-    }
 }

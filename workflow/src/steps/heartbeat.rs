@@ -46,18 +46,8 @@ async fn heartbeat(
     stored: &Stored<Record>,
     token: &TaskToken,
 ) -> Result<bool, StepError> {
-    let answer = gate
-        .sfn
-        .send_task_heartbeat()
-        .task_token(token.expose())
-        .send()
-        .await;
-    let error = match answer {
-        Ok(_) => return Ok(true),
-        Err(error) => CallError::new(Operation::SendTaskHeartbeat, &error),
-    };
-    if error.disposition != Disposition::Detach {
-        return Err(error.into());
+    if is_awaited(gate, token).await? {
+        return Ok(true);
     }
     // The task is over. Only the token that was refused is dropped: the retried task's may be there already.
     gate.ledger
@@ -70,4 +60,25 @@ async fn heartbeat(
         })
         .await?;
     Ok(false)
+}
+
+/// Whether a task still waits for its answer: it takes a heartbeat.
+///
+/// # Errors
+/// [`CallError`], if that cannot be told.
+pub(crate) async fn is_awaited(gate: &Gate, token: &TaskToken) -> Result<bool, CallError> {
+    let answer = gate
+        .sfn
+        .send_task_heartbeat()
+        .task_token(token.expose())
+        .send()
+        .await;
+    let error = match answer {
+        Ok(_) => return Ok(true),
+        Err(error) => CallError::new(Operation::SendTaskHeartbeat, &error),
+    };
+    match error.disposition {
+        Disposition::Detach => Ok(false),
+        _ => Err(error),
+    }
 }

@@ -1,4 +1,4 @@
-//! Phase `queued`: slot, pre-flight, the day's minutes, bind, StartContentModeration.
+//! Phase `queued`: a look at the task, slot, pre-flight, the day's minutes, bind, StartContentModeration.
 
 use aws_sdk_rekognition::config::retry::RetryConfig;
 use aws_sdk_rekognition::types::{NotificationChannel, S3Object, Video};
@@ -9,6 +9,7 @@ use aws_smithy_runtime_api::client::retries::classifiers::{
 use aws_smithy_types::retry::ErrorKind;
 
 use super::budget;
+use super::heartbeat::is_awaited;
 use super::preflight::{self, Inspected, Inspection};
 use super::work::Work;
 use crate::errors::{CallError, Disposition, Operation, Rescan};
@@ -29,13 +30,16 @@ const TRIES_MAX: u32 = 5;
 pub(crate) enum Started {
     /// The job runs.
     Running,
-    /// No slot, no minutes left of the day, or the service is at a limit: no attempt, the record goes first next time.
+    /// No slot, no minutes left of the day, no task that waits, or the service is at a limit: no attempt, the record goes first next time.
     Waiting,
-    /// The phase changed without a job: a verdict on the file, or another analysis.
+    /// Something changed without a job: a verdict on the file, another analysis, the task.
     Advanced,
 }
 
 pub(crate) async fn start(work: &mut Work<'_>) -> Result<Started, StepError> {
+    if let Some(started) = leave_what_nobody_awaits(work).await? {
+        return Ok(started);
+    }
     if work.record().slot.is_none() && !claim(work).await? {
         return Ok(Started::Waiting);
     }
@@ -72,6 +76,38 @@ pub(crate) async fn start(work: &mut Work<'_>) -> Result<Started, StepError> {
         return Ok(Started::Waiting);
     }
     send(work, binding == Binding::New).await
+}
+
+/// Nothing is begun for a task that is over. Its execution may have been stopped while it waited; or its record came to be late, from a
+/// worker that had been held up since its poll, after a redrive was settled and that record dropped: then the scan would be of what is
+/// published. Any later task attaches to this record, so a token that is alive now is enough. With a bound slot a start may have been sent
+/// before, and its job is still to be learned of.
+async fn leave_what_nobody_awaits(work: &mut Work<'_>) -> Result<Option<Started>, StepError> {
+    if let Some(held) = work.record().token.clone() {
+        if is_awaited(work.gate, &held.secret).await? {
+            return Ok(None);
+        }
+        work.write(&mut |record| {
+            record.detach(&held.secret);
+        })
+        .await?;
+        if work.record().token.is_some() {
+            return Ok(Some(Started::Advanced));
+        }
+    }
+    if job_may_have_started(work).await? {
+        return Ok(None);
+    }
+    work.give_slot_back().await?;
+    Ok(Some(Started::Waiting))
+}
+
+/// Whether a start may have been sent: its slot is bound before.
+pub(crate) async fn job_may_have_started(work: &Work<'_>) -> Result<bool, StepError> {
+    match &work.record().slot {
+        Some(claim) => Ok(work.gate.ledger.is_slot_bound(claim).await?),
+        None => Ok(false),
+    }
 }
 
 /// Claims a slot and names it in the record, before it is bound.
