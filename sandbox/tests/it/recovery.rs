@@ -651,3 +651,51 @@ async fn an_execution_that_was_stopped_while_it_waited_for_a_slot_starts_no_job(
     world.steps.faults().set(|_, _| None);
     world.quiet().await;
 }
+
+/// The first record that a reconciler writes takes a minute on its way, and no other reconciler gets anywhere meanwhile.
+#[derive(Clone, Default)]
+struct SlowReconciler {
+    slow: Arc<std::sync::Mutex<Option<u64>>>,
+}
+
+impl Plan for SlowReconciler {
+    fn strikes(&mut self, _: u64, call: &Call, _: &http::Request<SdkBody>) -> Strike {
+        let mut strike = Strike::default();
+        let mut slow = self.slow.lock().unwrap();
+        match *slow {
+            _ if call.function != Function::Reconciler => {}
+            Some(invocation) if call.invocation == invocation => {}
+            Some(_) => strike.fault = Some(Fault::CrashBefore),
+            None if call.operation == "PUT reelgate-ledger jobs" => {
+                *slow = Some(call.invocation);
+                strike.before = Duration::from_mins(1);
+            }
+            None => {}
+        }
+        strike
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_end_of_a_drive_is_not_reported_over_that_of_a_later_one() {
+    let world = World::new().await;
+    let clip = world
+        .upload("again.mp4", sample(CLEAN), Some("Violence:99@0-1"))
+        .await;
+    world.job_open().await;
+    let plan = SlowReconciler::default();
+    world.steps.faults().follow(plan.clone());
+    world.stop(&clip).await;
+    while plan.slow.lock().unwrap().is_none() {
+        world.pass(1).await;
+    }
+    // A reconciler knows of the stop, and is held up before it takes the record's lease. The redrive is settled meanwhile.
+    world.redrive(&clip).await;
+    let ended = world.ended_within(&clip, Duration::from_secs(50)).await;
+    assert_eq!(ended.error.as_deref(), Some("ContentRejected"));
+    assert_eq!(world.report(&clip).await.unwrap()["outcome"], "rejected");
+    world.pass(60).await;
+    world.steps.faults().set(|_, _| None);
+    world.quiet().await;
+    assert_eq!(world.report(&clip).await.unwrap()["outcome"], "rejected");
+}

@@ -80,6 +80,10 @@ async fn close(
     announcer: &Announcer,
     described: &Described,
 ) -> Result<bool, StepError> {
+    // What was described is over: before this lease was taken, somebody worked for a redrive, whose end is another.
+    if work.record().redrive_count > described.redrive_count {
+        return Ok(false);
+    }
     if !job_has_ended(work).await? {
         return Ok(false);
     }
