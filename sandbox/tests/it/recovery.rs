@@ -699,3 +699,24 @@ async fn the_end_of_a_drive_is_not_reported_over_that_of_a_later_one() {
     world.quiet().await;
     assert_eq!(world.report(&clip).await.unwrap()["outcome"], "rejected");
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_redrive_whose_event_is_lost_is_polled_for_although_the_answered_record_is_still_there() {
+    let world = World::new().await;
+    world.fail_jobs(&[1, 2]);
+    world
+        .steps
+        .faults()
+        .set(|_, call| (call.function == Function::Reconciler).then_some(Fault::CrashBefore));
+    let clip = world.upload("again.mp4", sample(CLEAN), None).await;
+    let ended = world.ended(&clip).await;
+    assert_eq!(ended.error.as_deref(), Some("ModerationFailed"));
+    // Longer than the event is tried again.
+    world.steps.faults().set(|_, _| Some(Fault::CrashBefore));
+    world.redrive(&clip).await;
+    world.pass(10 * 60).await;
+    world.steps.faults().set(|_, _| None);
+    let ended = world.ended_within(&clip, Duration::from_mins(5)).await;
+    assert_eq!(ended.status, ExecutionStatus::Succeeded);
+    world.quiet().await;
+}

@@ -77,8 +77,8 @@ pub(crate) async fn running_names(
     Ok(names)
 }
 
-/// How many executions wait for a poll, counted up to `enough`: those that run and have no record, or a detached one. The task of one
-/// whose record is left alone would come to nobody who can take it up.
+/// How many executions wait for a poll, counted up to `enough`: those that run and have no record, or one that waits for a task. The task
+/// of one whose record is left alone would come to nobody who can take it up.
 pub(crate) async fn waiting(
     gate: &Gate,
     first: Running,
@@ -88,7 +88,7 @@ pub(crate) async fn waiting(
     let attached: BTreeSet<&str> = records
         .readable
         .iter()
-        .filter(|stored| !stored.value.is_detached())
+        .filter(|stored| !waits_for_task(gate, &stored.value))
         .map(|stored| stored.value.execution.as_str())
         .chain(records.left_alone.iter().map(String::as_str))
         .collect();
@@ -148,6 +148,19 @@ pub(crate) async fn read_records(gate: &Gate) -> Result<Records, StepError> {
         }
     }
     Ok(records)
+}
+
+/// Whether the execution of a record, if it runs, waits for its task to be polled. One whose task was answered ends within seconds, and
+/// listings lag as long; if it runs a tick later it was redriven, before its record was dropped.
+fn waits_for_task(gate: &Gate, record: &Record) -> bool {
+    let answered_before_ms = gate.now_ms() - gate.config.tick_ms;
+    let was_answered = record.phase == Phase::Sent
+        && record.token.is_none()
+        && record
+            .times
+            .sent_ms
+            .is_none_or(|sent_ms| sent_ms < answered_before_ms);
+    was_answered || record.is_detached()
 }
 
 /// Whether a record would start its job, had it a slot.
