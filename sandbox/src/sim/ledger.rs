@@ -228,16 +228,20 @@ impl Ledger {
 
     /// Whether a slot is bound to an execution.
     pub(super) fn binds(&self, execution: &str) -> bool {
-        let mut slots = self.slots.values();
-        slots.any(|slot| slot.execution.as_deref() == Some(execution))
+        self.slot_of(execution).is_some()
+    }
+
+    /// The number of the slot that is bound to an execution.
+    fn slot_of(&self, execution: &str) -> Option<u32> {
+        let mut slots = self.slots.iter();
+        let (number, _) = slots.find(|(_, slot)| slot.execution.as_deref() == Some(execution))?;
+        Some(*number)
     }
 
     /// Since when the lease of an execution is held, if its slot was bound under it: then its holder knows that no start was sent before.
     pub(super) fn begun_under_lease(&self, execution: &str) -> Option<i64> {
         let (_, taken_ms) = self.holders.get(execution)?;
-        let mut slots = self.slots.iter();
-        let (number, _) = slots.find(|(_, slot)| slot.execution.as_deref() == Some(execution))?;
-        let bound_ms = self.bound_ms.get(number)?;
+        let bound_ms = self.bound_ms.get(&self.slot_of(execution)?)?;
         (bound_ms >= taken_ms).then_some(*taken_ms)
     }
 

@@ -120,10 +120,10 @@ fn no_copy_can_land(work: &Work<'_>) -> bool {
 
 /// Gives the slot back once the job is known to have ended; repeats a start that was never answered, to learn of its job.
 async fn job_has_ended(work: &mut Work<'_>) -> Result<bool, StepError> {
-    let Some(claim) = work.record().slot.clone() else {
-        return Ok(true);
-    };
     let record = work.record();
+    if record.slot.is_none() {
+        return Ok(true);
+    }
     if let Some(job_id) = record.job_id() {
         let open = matches!(job_state(work.gate, job_id).await?, JobState::Open);
         if !open {
@@ -132,7 +132,7 @@ async fn job_has_ended(work: &mut Work<'_>) -> Result<bool, StepError> {
         return Ok(!open);
     }
     let started_long_ago = record.times.created_ms + JOB_MS_MAX < work.gate.now_ms();
-    if started_long_ago || !work.gate.ledger.is_slot_bound(&claim).await? {
+    if started_long_ago || !start::job_may_have_started(work).await? {
         work.give_slot_back().await?;
         return Ok(true);
     }
