@@ -110,12 +110,9 @@ pub trait Plan: Send {
 /// A plan that is one function of a call and its number.
 struct ByCall<F>(F);
 
-impl<F: FnMut(u64, &Call) -> Option<Fault> + Send> Plan for ByCall<F> {
+impl<F: FnMut(u64, &Call) -> Strike + Send> Plan for ByCall<F> {
     fn strikes(&mut self, number: u64, call: &Call, _: &http::Request<SdkBody>) -> Strike {
-        Strike {
-            fault: self.0(number, call),
-            ..Strike::default()
-        }
+        self.0(number, call)
     }
 }
 
@@ -133,7 +130,15 @@ struct State {
 
 impl Faults {
     /// Sets what goes wrong from now on: `plan` is shown every call with its number, from 0.
-    pub fn set(&self, plan: impl FnMut(u64, &Call) -> Option<Fault> + Send + 'static) {
+    pub fn set(&self, mut plan: impl FnMut(u64, &Call) -> Option<Fault> + Send + 'static) {
+        self.strike(move |number, call| Strike {
+            fault: plan(number, call),
+            ..Strike::default()
+        });
+    }
+
+    /// As [`Faults::set`], for calls that are slow, too.
+    pub fn strike(&self, plan: impl FnMut(u64, &Call) -> Strike + Send + 'static) {
         self.follow(ByCall(plan));
     }
 

@@ -7,9 +7,8 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use aws_sdk_sfn::types::ExecutionStatus;
-use aws_smithy_types::body::SdkBody;
 use sandbox::aws::AwsConfig;
-use sandbox::faults::{Call, Fault, Plan, Refusal, Strike};
+use sandbox::faults::{Call, Fault, Refusal, Strike};
 use sandbox::rekognition;
 use sandbox::sim::{File, Footage};
 use sandbox::stack::{Function, StackOptions};
@@ -143,39 +142,31 @@ async fn a_redrive_of_a_stopped_execution_takes_the_result_of_its_open_job() {
     world.quiet().await;
 }
 
-/// The worker is out until it is told otherwise, and an announcement of the reconciler's takes some seconds.
-#[derive(Clone, Default)]
-struct SlowAnnouncement {
-    worker_is_back: Arc<AtomicBool>,
-    announcing: Arc<AtomicBool>,
-}
-
-impl Plan for SlowAnnouncement {
-    fn strikes(&mut self, _: u64, call: &Call, _: &http::Request<SdkBody>) -> Strike {
-        let mut strike = Strike::default();
-        if call.function == Function::ActivityWorker && !self.worker_is_back.load(Relaxed) {
-            strike.fault = Some(Fault::CrashBefore);
-        }
-        if call.operation == "Publish" {
-            self.announcing.store(true, Relaxed);
-            strike.before = Duration::from_secs(5);
-        }
-        strike
-    }
-}
-
 #[tokio::test(start_paused = true)]
 async fn a_redrive_while_the_stop_before_it_is_announced_keeps_its_task() {
     let world = World::new().await;
-    let plan = SlowAnnouncement::default();
-    world.steps.faults().follow(plan.clone());
+    // The worker is out until it is told otherwise, and an announcement of the reconciler's takes some seconds.
+    let worker_is_back = Arc::new(AtomicBool::default());
+    let announcing = Arc::new(AtomicBool::default());
+    let (is_back, announces) = (Arc::clone(&worker_is_back), Arc::clone(&announcing));
+    world.steps.faults().strike(move |_, call| {
+        let mut strike = Strike::default();
+        if call.function == Function::ActivityWorker && !is_back.load(Relaxed) {
+            strike.fault = Some(Fault::CrashBefore);
+        }
+        if call.operation == "Publish" {
+            announces.store(true, Relaxed);
+            strike.before = Duration::from_secs(5);
+        }
+        strike
+    });
     let clip = world.upload("stopped.mp4", sample(CLEAN), None).await;
     world.pass(30).await;
     world.stop(&clip).await;
-    while !plan.announcing.load(Relaxed) {
+    while !announcing.load(Relaxed) {
         world.pass(1).await;
     }
-    plan.worker_is_back.store(true, Relaxed);
+    worker_is_back.store(true, Relaxed);
     world.redrive(&clip).await;
     // Well before the heartbeat of a task that nobody keeps would be missed.
     let ended = world.ended_within(&clip, Duration::from_mins(4)).await;
@@ -575,31 +566,22 @@ async fn a_redrive_that_is_stopped_before_anybody_took_it_does_not_forget_that_t
     world.quiet().await;
 }
 
-/// The first record of a worker's takes a minute on its way.
-#[derive(Clone, Default)]
-struct SlowRecord {
-    sent: Arc<AtomicBool>,
-}
-
-impl Plan for SlowRecord {
-    fn strikes(&mut self, _: u64, call: &Call, _: &http::Request<SdkBody>) -> Strike {
-        let mut strike = Strike::default();
-        let is_record = call.operation == "PUT reelgate-ledger jobs";
-        if is_record && call.function == Function::ActivityWorker && !self.sent.swap(true, Relaxed)
-        {
-            strike.before = Duration::from_mins(1);
-        }
-        strike
-    }
-}
-
 #[tokio::test(start_paused = true)]
 async fn a_task_that_was_over_before_its_record_came_to_be_starts_no_job() {
     let world = World::new().await;
-    let plan = SlowRecord::default();
-    world.steps.faults().follow(plan.clone());
+    // The first record of a worker's takes a minute on its way.
+    let sent = Arc::new(AtomicBool::default());
+    let sends = Arc::clone(&sent);
+    world.steps.faults().strike(move |_, call| {
+        let mut strike = Strike::default();
+        let is_record = call.operation == "PUT reelgate-ledger jobs";
+        if is_record && call.function == Function::ActivityWorker && !sends.swap(true, Relaxed) {
+            strike.before = Duration::from_mins(1);
+        }
+        strike
+    });
     let clip = world.upload("late.mp4", sample(CLEAN), None).await;
-    while !plan.sent.load(Relaxed) {
+    while !sent.load(Relaxed) {
         world.pass(1).await;
     }
     // The task is with a worker whose record is on its way. That of the redrive is taken, settled, and its record dropped meanwhile.
@@ -652,30 +634,6 @@ async fn an_execution_that_was_stopped_while_it_waited_for_a_slot_starts_no_job(
     world.quiet().await;
 }
 
-/// The first record that a reconciler writes takes a minute on its way, and no other reconciler gets anywhere meanwhile.
-#[derive(Clone, Default)]
-struct SlowReconciler {
-    slow: Arc<std::sync::Mutex<Option<u64>>>,
-}
-
-impl Plan for SlowReconciler {
-    fn strikes(&mut self, _: u64, call: &Call, _: &http::Request<SdkBody>) -> Strike {
-        let mut strike = Strike::default();
-        let mut slow = self.slow.lock().unwrap();
-        match *slow {
-            _ if call.function != Function::Reconciler => {}
-            Some(invocation) if call.invocation == invocation => {}
-            Some(_) => strike.fault = Some(Fault::CrashBefore),
-            None if call.operation == "PUT reelgate-ledger jobs" => {
-                *slow = Some(call.invocation);
-                strike.before = Duration::from_mins(1);
-            }
-            None => {}
-        }
-        strike
-    }
-}
-
 #[tokio::test(start_paused = true)]
 async fn the_end_of_a_drive_is_not_reported_over_that_of_a_later_one() {
     let world = World::new().await;
@@ -683,10 +641,26 @@ async fn the_end_of_a_drive_is_not_reported_over_that_of_a_later_one() {
         .upload("again.mp4", sample(CLEAN), Some("Violence:99@0-1"))
         .await;
     world.job_open().await;
-    let plan = SlowReconciler::default();
-    world.steps.faults().follow(plan.clone());
+    // The first record that a reconciler writes takes a minute on its way, and no other reconciler gets anywhere meanwhile.
+    let held_up = Arc::new(AtomicBool::default());
+    let (holds_up, mut slow) = (Arc::clone(&held_up), None);
+    world.steps.faults().strike(move |_, call| {
+        let mut strike = Strike::default();
+        match slow {
+            _ if call.function != Function::Reconciler => {}
+            Some(invocation) if call.invocation == invocation => {}
+            Some(_) => strike.fault = Some(Fault::CrashBefore),
+            None if call.operation == "PUT reelgate-ledger jobs" => {
+                slow = Some(call.invocation);
+                holds_up.store(true, Relaxed);
+                strike.before = Duration::from_mins(1);
+            }
+            None => {}
+        }
+        strike
+    });
     world.stop(&clip).await;
-    while plan.slow.lock().unwrap().is_none() {
+    while !held_up.load(Relaxed) {
         world.pass(1).await;
     }
     // A reconciler knows of the stop, and is held up before it takes the record's lease. The redrive is settled meanwhile.

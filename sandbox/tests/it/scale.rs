@@ -2,9 +2,8 @@
 
 use std::time::Duration;
 
-use aws_smithy_types::body::SdkBody;
 use sandbox::delivery::DeliveryFaults;
-use sandbox::faults::{Call, Fault, Plan, Refusal, Strike};
+use sandbox::faults::{Call, Fault, Refusal, Strike};
 
 use crate::world::{World, sample};
 
@@ -60,18 +59,6 @@ async fn executions_whose_heartbeat_is_taken_are_not_asked_after_however_long_th
 
 #[tokio::test(start_paused = true)]
 async fn a_sweep_looks_at_versions_side_by_side() {
-    /// Every answer takes a tenth of a second.
-    struct Slow;
-
-    impl Plan for Slow {
-        fn strikes(&mut self, _: u64, _: &Call, _: &http::Request<SdkBody>) -> Strike {
-            Strike {
-                after: Duration::from_millis(100),
-                ..Strike::default()
-            }
-        }
-    }
-
     let world = World::new().await;
     world.aws.sns.set_faults(DeliveryFaults {
         lost: 1.0,
@@ -81,7 +68,11 @@ async fn a_sweep_looks_at_versions_side_by_side() {
         let key = format!("{number}.mp4");
         world.upload(&key, sample(CLEAN), None).await;
     }
-    world.steps.faults().follow(Slow);
+    // Every answer takes a tenth of a second.
+    world.steps.faults().strike(|_, _| Strike {
+        after: Duration::from_millis(100),
+        ..Strike::default()
+    });
     world.sweep();
     // Each takes two calls: one after the other they would take 32 s.
     world.pass(4).await;
