@@ -694,3 +694,61 @@ async fn a_redrive_whose_event_is_lost_is_polled_for_although_the_answered_recor
     assert_eq!(ended.status, ExecutionStatus::Succeeded);
     world.quiet().await;
 }
+
+#[tokio::test(start_paused = true)]
+async fn the_end_of_a_redrive_that_nobody_heard_of_is_reported_over_that_of_the_drive_before() {
+    let world = World::new().await;
+    world.fail_jobs(&[1, 2]);
+    let clip = world.upload("again.mp4", sample(CLEAN), None).await;
+    let ended = world.ended(&clip).await;
+    assert_eq!(ended.error.as_deref(), Some("ModerationFailed"));
+    world.quiet().await;
+    // Longer than the events of the redrive and of its stop are tried again.
+    world.steps.faults().set(|_, _| Some(Fault::CrashBefore));
+    world.redrive(&clip).await;
+    world.stop(&clip).await;
+    world.pass(10 * 60).await;
+    assert_eq!(world.report(&clip).await.unwrap()["redrive_count"], 0);
+    world.steps.faults().set(|_, _| None);
+    world.pass(3600).await;
+    world.quiet().await;
+    let report = world.report(&clip).await.unwrap();
+    assert_eq!(report["redrive_count"], 1);
+    assert_eq!(report["outcome"], "failed");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_end_that_nobody_heard_of_is_reported_after_a_day_without_a_schedule() {
+    let world = World::new().await;
+    let clip = world.upload("unheard.mp4", sample(CLEAN), None).await;
+    world
+        .steps
+        .faults()
+        .set(|_, call| (call.function != Function::IngestTrigger).then_some(Fault::CrashBefore));
+    world.pass(5).await;
+    world.stop(&clip).await;
+    world.pass(24 * 3600).await;
+    world.steps.faults().set(|_, _| None);
+    assert_eq!(world.report(&clip).await, None);
+    world.pass(24 * 3600).await;
+    assert_eq!(world.report(&clip).await.unwrap()["outcome"], "failed");
+    world.quiet().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_redrive_of_a_rejected_execution_ends_at_once_and_leaves_its_report() {
+    let world = World::new().await;
+    let clip = world
+        .upload("again.mp4", sample(CLEAN), Some("Violence:99@0-1"))
+        .await;
+    world.ended(&clip).await;
+    world.quiet().await;
+    let report = world.report(&clip).await.unwrap();
+    world.redrive(&clip).await;
+    let ended = world.ended(&clip).await;
+    assert_eq!(ended.error.as_deref(), Some("ContentRejected"));
+    assert_eq!(ended.redrive_count, Some(1));
+    world.pass(2 * 3600).await;
+    assert_eq!(world.report(&clip).await.unwrap(), report);
+    world.quiet().await;
+}

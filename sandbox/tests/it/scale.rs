@@ -102,3 +102,24 @@ async fn a_sweep_asks_nothing_about_versions_whose_execution_runs() {
     assert_eq!(count("HEAD reelgate-ledger reports"), 0);
     assert_eq!(count("StartExecution"), 0);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_rejected_video_is_looked_at_again_for_some_hours_and_once_a_day() {
+    let world = World::new().await;
+    let clip = world
+        .upload("clip.mp4", sample(CLEAN), Some("Violence:99@0-1"))
+        .await;
+    world.ended(&clip).await;
+    world.quiet().await;
+    let before = world.steps.faults().calls().len();
+    world.pass(24 * 3600).await;
+    let calls = world.steps.faults().calls().split_off(before);
+    let count = |operation: &str| {
+        let of = calls.iter().filter(|call| call.operation == operation);
+        of.count()
+    };
+    // That of the daily sweep is among them.
+    let looks = count("HEAD reelgate-ledger reports");
+    assert!((1..=10).contains(&looks), "{looks}");
+    assert_eq!(count("HEAD reelgate-ledger jobs"), 0);
+}

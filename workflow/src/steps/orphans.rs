@@ -1,22 +1,27 @@
 //! Executions that ended without a verdict and without a record: stopped or timed out before a worker ever took them.
 
-use aws_sdk_sfn::types::ExecutionStatus;
+use aws_sdk_sfn::types::{ExecutionListItem, ExecutionStatus};
 
 use super::begin::begin;
-use super::reconcile::Reconciler;
+use super::reconcile::{Reconciler, crosses};
 use super::report;
 use super::retire::retire;
 use crate::clock::Deadline;
 use crate::contract::TaskInput;
 use crate::errors::{CallError, Operation};
 use crate::event::ExecutionInput;
-use crate::gate::{Described, StepError, chain};
+use crate::gate::{Described, Gate, StepError, chain};
 use crate::ledger::Swap;
 use crate::names;
 
-/// How many leftover intervals back closed executions are looked at: a day at the default of an hour, so that an outage of
-/// the schedule leaves none behind.
-const LOOKED_BACK: i64 = 26;
+/// How many leftover intervals back each look goes: an outage of the schedule of some hours leaves no end behind. Each
+/// interval costs a request for each execution that failed, rejected videos among them.
+const LOOKED_BACK: i64 = 8;
+
+/// The same once in so many intervals, which at the default of an hour is a day: an outage of a day leaves none behind
+/// either, whenever it began.
+const LONG_LOOKS_EVERY: i64 = 24;
+const LONG_LOOKED_BACK: i64 = 50;
 
 /// Statuses of executions that ended without a verdict being announced by the state machine.
 const OPERATIONAL_ENDS: [ExecutionStatus; 3] = [
@@ -25,13 +30,21 @@ const OPERATIONAL_ENDS: [ExecutionStatus; 3] = [
     ExecutionStatus::Aborted,
 ];
 
-/// Reports and announces the operational ends that nobody did. Returns how many.
+/// Reports and announces the operational ends that nobody did. Returns how many. Of each status it looks at the thousand that
+/// began last.
 pub(crate) async fn close_unreported(
     reconciler: &Reconciler,
     deadline: Deadline,
 ) -> Result<usize, StepError> {
     let gate = &reconciler.gate;
-    let since_ms = gate.now_ms() - LOOKED_BACK * gate.config.leftovers_ms;
+    let (now_ms, tick_ms, leftovers_ms) =
+        (gate.now_ms(), gate.config.tick_ms, gate.config.leftovers_ms);
+    let looked_back = if crosses(now_ms, tick_ms, LONG_LOOKS_EVERY * leftovers_ms) {
+        LONG_LOOKED_BACK
+    } else {
+        LOOKED_BACK
+    };
+    let since_ms = now_ms - looked_back * leftovers_ms;
     let mut closed = 0;
     for status in OPERATIONAL_ENDS {
         let output = gate
@@ -48,13 +61,11 @@ pub(crate) async fn close_unreported(
             stopped_ms.is_some_and(|stopped_ms| stopped_ms >= since_ms)
         });
         for execution in recent {
-            if gate
-                .ledger
-                .exists(&names::record_key(&execution.name))
-                .await?
+            // The report first: nearly all have one, and a record is dropped after its report is written.
+            if is_reported(gate, &execution).await?
                 || gate
                     .ledger
-                    .exists(&names::report_key(&execution.name))
+                    .exists(&names::record_key(&execution.name))
                     .await?
             {
                 continue;
@@ -62,7 +73,7 @@ pub(crate) async fn close_unreported(
             let Some(described) = gate
                 .describe(&execution.execution_arn)
                 .await?
-                .filter(Described::is_closed)
+                .filter(|described| described.is_closed() && report::is_operational(described))
             else {
                 continue;
             };
@@ -89,6 +100,20 @@ pub(crate) async fn close_unreported(
         }
     }
     Ok(closed)
+}
+
+/// Whether the end of an execution's last drive was reported, as far as the listing knows of that drive.
+async fn is_reported(gate: &Gate, execution: &ExecutionListItem) -> Result<bool, StepError> {
+    match execution.redrive_count {
+        None | Some(0) => {
+            let key = names::report_key(&execution.name);
+            Ok(gate.ledger.exists(&key).await?)
+        }
+        Some(drive) => {
+            let drive = u32::try_from(drive).unwrap_or(0);
+            report::says_closed(gate, &execution.name, drive).await
+        }
+    }
 }
 
 /// Reports and announces the operational end of an execution that has no record, by way of one: so a crash in between leaves

@@ -301,7 +301,7 @@ fn holds_back(today: Option<&Today>, record: &Record) -> bool {
 }
 
 /// Whether a multiple of `period_ms` lies within the last interval.
-fn crosses(now_ms: i64, interval_ms: i64, period_ms: i64) -> bool {
+pub(super) fn crosses(now_ms: i64, interval_ms: i64, period_ms: i64) -> bool {
     now_ms.div_euclid(period_ms) != (now_ms - interval_ms).div_euclid(period_ms)
 }
 
