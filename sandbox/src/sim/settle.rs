@@ -3,11 +3,14 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use serde_json::Value;
 use workflow::names;
 
 use super::checks;
 use super::recovery::{self, Bounds};
 use super::run::{LOOK_EVERY, Run};
+use super::truth::Version;
+use crate::sfn::ExecutionStatus;
 
 impl Run {
     /// Waits until every execution has ended and nothing is left in the ledger.
@@ -80,13 +83,32 @@ impl Run {
                 .versions
                 .iter()
                 .filter(|version| version.has_ended());
-            let bucket = &self.people.stack.ledger_bucket;
             open.extend(
                 ended
-                    .map(|version| names::report_key(&version.execution))
-                    .filter(|key| self.aws.s3.head(bucket, key, None).is_err()),
+                    .filter(|version| !self.is_reported(version))
+                    .map(|version| names::report_key(&version.execution)),
             );
         }
         Ok(open)
+    }
+
+    /// Whether an execution has a report, and that of its last drive, if that did not end with an answer to its task.
+    fn is_reported(&self, version: &Version) -> bool {
+        let bucket = &self.people.stack.ledger_bucket;
+        let key = names::report_key(&version.execution);
+        let Ok(bytes) = self.aws.s3.read(bucket, &key, None, 0, usize::MAX) else {
+            return false;
+        };
+        let drive = match version.statuses.last() {
+            Some((_, ExecutionStatus::Aborted | ExecutionStatus::TimedOut)) => {
+                version.redriven_ms.len()
+            }
+            _ => 0,
+        };
+        // Not as a report of this release: there may be one of the next.
+        let report: Value = serde_json::from_slice(&bytes).unwrap_or_default();
+        report["redrive_count"]
+            .as_u64()
+            .is_some_and(|reported| reported >= drive as u64)
     }
 }
