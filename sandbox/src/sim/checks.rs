@@ -226,14 +226,15 @@ impl Checks<'_> {
                 ));
             }
         }
-        let truth = &self.stage.lock().truth;
-        let missing: Vec<String> = newest
-            .keys()
-            .filter(|key| !keys.contains(**key))
-            .filter(|key| !truth.takedowns.iter().any(|(taken, _)| taken == *key))
-            .map(|key| format!("{key:?} was published and is not in the approved bucket"))
-            .collect();
-        let _ = truth;
+        let missing: Vec<String> = {
+            let truth = &self.stage.lock().truth;
+            newest
+                .keys()
+                .filter(|key| !keys.contains(**key))
+                .filter(|key| !truth.takedowns.iter().any(|(taken, _)| taken == *key))
+                .map(|key| format!("{key:?} was published and is not in the approved bucket"))
+                .collect()
+        };
         for problem in missing {
             self.stage.broken(problem);
         }

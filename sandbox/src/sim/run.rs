@@ -396,3 +396,32 @@ impl Run {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_published_video_that_is_not_in_the_approved_bucket_is_found() {
+        let workload = Scene::Small.workload();
+        let options = Options {
+            seed: 1,
+            videos: workload.uploads(),
+            level: Level::None,
+            keep_history: false,
+        };
+        let broken = on_paused_time(options.seed, async move {
+            let mut run = Run::deploy(options, Plan::none(), &workload).await?;
+            run.play(workload, None).await?;
+            assert!(!run.stage.is_broken());
+            let bucket = &run.people.stack.approved_bucket;
+            let delete = run.people.s3.delete_object().bucket(bucket);
+            delete.key("clean.mp4").send().await?;
+            run.check().await?;
+            run.tear_down();
+            Ok(run.outcome(0).broken)
+        });
+        let found = r#""clean.mp4" was published and is not in the approved bucket"#;
+        assert_eq!(broken.unwrap(), [found]);
+    }
+}

@@ -1,7 +1,7 @@
 //! What all parts of a run share: its history, what is true, what goes wrong, and what was found to be broken.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, TryLockError};
 use std::time::Duration;
 
 use super::history::History;
@@ -109,8 +109,14 @@ impl Stage {
         !self.lock().broken.is_empty()
     }
 
+    /// # Panics
+    /// If the caller holds it already: a run has one thread, which would wait for itself.
     pub(super) fn lock(&self) -> MutexGuard<'_, Inner> {
-        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+        match self.inner.try_lock() {
+            Ok(inner) => inner,
+            Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
+            Err(TryLockError::WouldBlock) => panic!("the stage is locked by its own caller"),
+        }
     }
 
     /// A journal of the services that writes into the history and into what is true.
