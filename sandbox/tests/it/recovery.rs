@@ -718,28 +718,6 @@ async fn the_end_of_a_redrive_that_nobody_heard_of_is_reported_over_that_of_the_
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_redrive_that_is_stopped_while_the_record_of_the_drive_before_is_there_is_reported_once()
-{
-    let world = World::new().await;
-    let clip = world.upload("again.mp4", sample(CLEAN), None).await;
-    world.job_open().await;
-    world.steps.faults().set(|_, _| Some(Fault::CrashBefore));
-    world.stop(&clip).await;
-    world.redrive(&clip).await;
-    world.stop(&clip).await;
-    world.pass(10 * 60).await;
-    world.steps.faults().set(|_, _| None);
-    world.pass(2 * 3600).await;
-    world.quiet().await;
-    let report = world.report(&clip).await.unwrap();
-    assert_eq!(report["redrive_count"], 1);
-    assert_eq!(report["outcome"], "failed");
-    let calls = world.steps.faults().calls();
-    let announced = calls.iter().filter(|call| call.operation == "Publish");
-    assert_eq!(announced.count(), 1);
-}
-
-#[tokio::test(start_paused = true)]
 async fn the_end_of_a_redrive_is_announced_though_the_record_says_that_the_one_before_was() {
     let world = World::new().await;
     let clip = world.upload("again.mp4", sample(CLEAN), None).await;

@@ -143,10 +143,7 @@ async fn document(work: &mut Work<'_>, closed: Option<&Described>) -> Result<Rep
     );
     // An execution that was started by hand may have another name than its video's.
     report.execution_name.clone_from(&record.execution);
-    // A drive may end before its task comes to the record.
-    report.redrive_count = end.map_or(record.redrive_count, |described| {
-        described.redrive_count.max(record.redrive_count)
-    });
+    report.redrive_count = record.redrive_count;
     report.closed_status =
         closed.and_then(|described| event::ExecutionStatus::from_name(described.status.as_str()));
     report.error_name = match end {

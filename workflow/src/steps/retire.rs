@@ -99,7 +99,7 @@ async fn close(
         }
     }
     report::write(work, Some(described)).await?;
-    if report::is_operational(described) && !is_announced(work.record(), described) {
+    if report::is_operational(described) && !work.record().announced {
         announce(announcer, work.record(), described).await?;
         if work.record().is_published() {
             metrics::counter!("StopsTooLate").increment(1);
@@ -107,11 +107,6 @@ async fn close(
         work.write(&mut |record| record.announced = true).await?;
     }
     Ok(true)
-}
-
-/// Whether the end of this drive was announced. The record may still be one of the drive before, whose end was another.
-fn is_announced(record: &Record, described: &Described) -> bool {
-    record.announced && record.redrive_count == described.redrive_count
 }
 
 /// Whether the last copy without an answer was sent so long ago that it landed or never will.
