@@ -778,3 +778,39 @@ async fn a_redrive_of_a_rejected_execution_ends_at_once_and_leaves_its_report() 
     assert_eq!(world.report(&clip).await.unwrap(), report);
     world.quiet().await;
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_task_that_was_given_up_and_not_told_does_not_keep_its_slot_from_the_one_after_it() {
+    let options = StackOptions {
+        max_jobs: 1,
+        max_attempts: 3,
+        ..StackOptions::default()
+    };
+    let world = World::with(&AwsConfig::default(), options).await;
+    // No start is answered, so the task is given up; and from then on nothing works for longer than a heartbeat may be missed.
+    let given_up = Arc::new(AtomicBool::default());
+    let gives_up = Arc::clone(&given_up);
+    world.steps.faults().set(move |_, call| {
+        if call.operation == "SendTaskFailure" {
+            gives_up.store(true, Relaxed);
+        }
+        match call.operation.as_str() {
+            _ if gives_up.load(Relaxed) => Some(Fault::CrashBefore),
+            "StartContentModeration" => Some(Fault::Refused(Refusal::Reset)),
+            _ => None,
+        }
+    });
+    let clip = world.upload("mute.mp4", sample(CLEAN), None).await;
+    for _ in 0..1800 {
+        world.pass(1).await;
+        if given_up.load(Relaxed) {
+            break;
+        }
+    }
+    world.pass(10 * 60).await;
+    world.steps.faults().set(|_, _| None);
+    let ended = world.ended_within(&clip, Duration::from_mins(30)).await;
+    assert_eq!(ended.error.as_deref(), Some("AttemptsExhausted"));
+    assert_eq!(world.aws.rekognition.started_jobs(), 1);
+    world.quiet().await;
+}

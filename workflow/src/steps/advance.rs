@@ -87,13 +87,16 @@ async fn phases(work: &mut Work<'_>) -> Result<Progress, StepError> {
             return Ok(Progress::Interrupted);
         }
         match work.record().phase {
-            Phase::Queued => match start::start(work).await? {
-                // A completion message came before the job's id was recorded: look now, no other message will come.
-                Started::Running if work.record().notified => {}
-                Started::Running => return Ok(Progress::Open),
-                Started::Waiting => return Ok(Progress::Waiting),
-                Started::Advanced => {}
-            },
+            Phase::Queued => {
+                if let Some(progress) = start(work).await? {
+                    return Ok(progress);
+                }
+            }
+            Phase::Judged if keeps_slot_from_next_task(work.record()) => {
+                if let Some(progress) = start(work).await? {
+                    return Ok(progress);
+                }
+            }
             Phase::Running => match look::look(work).await? {
                 Looked::Open => return Ok(Progress::Open),
                 Looked::Advanced => {}
@@ -110,6 +113,23 @@ async fn phases(work: &mut Work<'_>) -> Result<Progress, StepError> {
             Phase::Sent => return Ok(Progress::Settled),
         }
     }
+}
+
+/// Starts the job, or repeats its start. None if there is more to do at once.
+async fn start(work: &mut Work<'_>) -> Result<Option<Progress>, StepError> {
+    Ok(match start::start(work).await? {
+        // A completion message came before the job's id was recorded: look now, no other message will come.
+        Started::Running if work.record().notified => None,
+        Started::Running => Some(Progress::Open),
+        Started::Waiting => Some(Progress::Waiting),
+        Started::Advanced => None,
+    })
+}
+
+/// A task was given up while its start had no answer, and was over before it could be told. The next one is polled for with a free
+/// slot, so that start is repeated until its answer frees this one; the verdict stands.
+fn keeps_slot_from_next_task(record: &Record) -> bool {
+    record.phase == Phase::Judged && record.token.is_none() && record.slot.is_some()
 }
 
 /// A token of a later drive has attached: decides, under the lease, what that drive takes over from the one before.

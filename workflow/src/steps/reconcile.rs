@@ -257,7 +257,8 @@ impl Reconciler {
         let due = match record.phase {
             Phase::Queued => record.token.is_some() || record.slot.is_some(),
             Phase::Running => look && self.job_has_ended(record).await?,
-            Phase::Judged => record.token.is_some(),
+            // A slot that it holds still is that of a start without an answer.
+            Phase::Judged => record.token.is_some() || record.slot.is_some(),
             Phase::Sent => record.token.is_some(),
         };
         if !due {
