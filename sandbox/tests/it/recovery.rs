@@ -814,3 +814,28 @@ async fn a_task_that_was_given_up_and_not_told_does_not_keep_its_slot_from_the_o
     assert_eq!(world.aws.rekognition.started_jobs(), 1);
     world.quiet().await;
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_task_that_was_given_up_does_not_keep_its_slot_from_its_redrive() {
+    let options = StackOptions {
+        max_jobs: 1,
+        max_attempts: 3,
+        ..StackOptions::default()
+    };
+    let world = World::with(&AwsConfig::default(), options).await;
+    world.steps.faults().set(|_, call| {
+        let is_start = call.operation == "StartContentModeration";
+        is_start.then_some(Fault::Refused(Refusal::Reset))
+    });
+    let clip = world.upload("mute.mp4", sample(CLEAN), None).await;
+    let ended = world.ended_within(&clip, Duration::from_mins(30)).await;
+    assert_eq!(ended.error.as_deref(), Some("AttemptsExhausted"));
+    // Longer than the events of the end and of the redrive are tried again.
+    world.steps.faults().set(|_, _| Some(Fault::CrashBefore));
+    world.redrive(&clip).await;
+    world.pass(10 * 60).await;
+    world.steps.faults().set(|_, _| None);
+    let ended = world.ended_within(&clip, Duration::from_mins(30)).await;
+    assert_eq!(ended.status, ExecutionStatus::Succeeded);
+    world.quiet().await;
+}

@@ -92,7 +92,7 @@ async fn phases(work: &mut Work<'_>) -> Result<Progress, StepError> {
                     return Ok(progress);
                 }
             }
-            Phase::Judged if keeps_slot_from_next_task(work.record()) => {
+            Phase::Judged | Phase::Sent if keeps_slot_from_next_task(work.record()) => {
                 if let Some(progress) = start(work).await? {
                     return Ok(progress);
                 }
@@ -126,10 +126,12 @@ async fn start(work: &mut Work<'_>) -> Result<Option<Progress>, StepError> {
     })
 }
 
-/// A task was given up while its start had no answer, and was over before it could be told. The next one is polled for with a free
-/// slot, so that start is repeated until its answer frees this one; the verdict stands.
+/// A task was given up while its start had no answer. The next one, of a retry if the task was over before it could be told, else of a
+/// redrive, is polled for with a free slot. So that start is repeated until its answer frees this one; the verdict stands.
 fn keeps_slot_from_next_task(record: &Record) -> bool {
-    record.phase == Phase::Judged && record.token.is_none() && record.slot.is_some()
+    matches!(record.phase, Phase::Judged | Phase::Sent)
+        && record.token.is_none()
+        && record.slot.is_some()
 }
 
 /// A token of a later drive has attached: decides, under the lease, what that drive takes over from the one before.

@@ -258,8 +258,7 @@ impl Reconciler {
             Phase::Queued => record.token.is_some() || record.slot.is_some(),
             Phase::Running => look && self.job_has_ended(record).await?,
             // A slot that it holds still is that of a start without an answer.
-            Phase::Judged => record.token.is_some() || record.slot.is_some(),
-            Phase::Sent => record.token.is_some(),
+            Phase::Judged | Phase::Sent => record.token.is_some() || record.slot.is_some(),
         };
         if !due {
             return Ok(None);

@@ -278,16 +278,19 @@ fn cause(judged: Option<&Judged>, end: Option<&Described>) -> Option<String> {
     Some(cause)
 }
 
-/// Every analysis: a record knows those of the drives since it was created, and the report those before.
+/// Every analysis, in order: a record knows those of the drives since it was created, and the report others. Mostly earlier ones; but a
+/// record may come to be late, from a worker that was held up, for a drive that was reported, and then knows nothing of its job.
 fn with_earlier(earlier: Vec<Analysis>, current: &[ledger::Analysis]) -> Vec<Analysis> {
-    let is_current = |known: &Analysis| {
-        current
-            .iter()
-            .any(|own| (own.redrive_count, own.number) == (known.redrive_count, known.number))
-    };
-    let mut analyses = earlier;
-    analyses.retain(|known| !is_current(known));
-    analyses.extend(current.iter().map(analysis));
+    let place = |of: &Analysis| (of.redrive_count, of.number);
+    let mut analyses: Vec<Analysis> = current.iter().map(analysis).collect();
+    for known in earlier {
+        match analyses.iter_mut().find(|own| place(own) == place(&known)) {
+            Some(own) if own.job_id.is_some() => {}
+            Some(own) => *own = known,
+            None => analyses.push(known),
+        }
+    }
+    analyses.sort_by_key(place);
     analyses
 }
 
@@ -313,5 +316,50 @@ fn timings(record: &Record) -> Timings {
         // The approved bucket may be as it should without a copy of this version: a newer one was there.
         published_at: at(times.published_ms.filter(|_| record.is_published())),
         sent_at: at(times.sent_ms),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ledger::Unknown;
+    use crate::report::AnalysisReason;
+
+    fn scan(redrive_count: u32, number: u32, job_id: Option<&str>) -> ledger::Analysis {
+        ledger::Analysis {
+            number,
+            redrive_count,
+            reason: AnalysisReason::First,
+            min_confidence_percent: 50.0,
+            results_topic_arn: String::new(),
+            results_role_arn: String::new(),
+            counted: None,
+            job_id: job_id.map(str::to_owned),
+            started_ms: None,
+            ended_ms: None,
+            status_message: None,
+            unknown: Unknown::new(),
+        }
+    }
+
+    #[test]
+    fn scans_are_in_order_and_none_is_forgotten_whichever_record_came_first() {
+        let reported = [scan(0, 1, Some("a")), scan(1, 1, Some("b"))];
+        let reported = reported.iter().map(analysis).collect();
+        let late = [scan(0, 1, None), scan(0, 2, None), scan(2, 1, Some("c"))];
+        let all = with_earlier(reported, &late);
+        let places: Vec<_> = all
+            .iter()
+            .map(|one| (one.redrive_count, one.number, one.job_id.as_deref()))
+            .collect();
+        assert_eq!(
+            places,
+            [
+                (0, 1, Some("a")),
+                (0, 2, None),
+                (1, 1, Some("b")),
+                (2, 1, Some("c"))
+            ]
+        );
     }
 }
