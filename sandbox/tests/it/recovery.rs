@@ -606,6 +606,53 @@ async fn a_task_that_was_over_before_its_record_came_to_be_starts_no_job() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_redrive_that_takes_up_a_late_record_does_not_scan_what_is_published() {
+    let world = World::new().await;
+    // The first worker hears late of the task that it polled, and no success is told.
+    let mut held_up = None;
+    world.steps.faults().strike(move |_, call| {
+        let mut strike = Strike::default();
+        match call.operation.as_str() {
+            "GetActivityTask" if *held_up.get_or_insert(call.invocation) == call.invocation => {
+                strike.after = Duration::from_secs(40);
+            }
+            "SendTaskSuccess" => strike.fault = Some(Fault::Refused(Refusal::Throttled)),
+            _ => {}
+        }
+        strike
+    });
+    let clip = world.upload("late.mp4", sample(CLEAN), None).await;
+    world.pass(5).await;
+    // The first redrive publishes, and is stopped before it can say so. Its record is dropped before the first worker makes one.
+    world.stop(&clip).await;
+    world.redrive(&clip).await;
+    let record = names::record_key(&clip.execution);
+    for _ in 0..20 {
+        world.pass(1).await;
+        if world.approved(&clip.key).await.is_some() {
+            break;
+        }
+    }
+    world.stop(&clip).await;
+    world.pass(10).await;
+    assert_eq!(world.ledger_json(&record).await, None);
+    assert_eq!(world.report(&clip).await.unwrap()["published"], true);
+    while world.ledger_json(&record).await.is_none() {
+        world.pass(1).await;
+    }
+    world.redrive(&clip).await;
+    world.pass(10).await;
+    world.steps.faults().set(|_, _| None);
+    let ended = world.ended(&clip).await;
+    assert_eq!(ended.status, ExecutionStatus::Succeeded);
+    assert_eq!(world.aws.rekognition.started_jobs(), 1);
+    world.quiet().await;
+    let report = world.report(&clip).await.unwrap();
+    assert_eq!(report["redrive_count"], 2);
+    assert_eq!(report["published"], true);
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_execution_that_was_stopped_while_it_waited_for_a_slot_starts_no_job() {
     let world = World::new().await;
     // The reconciler, which would drop the record of the stopped execution, is out.

@@ -2,8 +2,10 @@
 
 use futures::future::BoxFuture;
 
+use super::begin::judge_published;
 use super::carry_out::{self, CarriedOut};
 use super::look::{self, Looked};
+use super::report::says_published;
 use super::start::{self, Started, frozen};
 use super::work::Work;
 use crate::clock::Deadline;
@@ -168,6 +170,18 @@ async fn take_up_redrive(work: &mut Work<'_>) -> Result<(), StepError> {
                 record.announced = false;
                 record.attempts = 1;
                 record.last_error = None;
+            })
+            .await;
+    }
+    // A worker that was held up may have made this record after another one published, and was dropped.
+    if says_published(work.gate, &work.record().execution).await? {
+        let now_ms = work.gate.now_ms();
+        return work
+            .write(&mut |record| {
+                record.redrive_count = redrive_count;
+                record.announced = false;
+                judge_published(record, now_ms);
+                record.attempts = 1;
             })
             .await;
     }

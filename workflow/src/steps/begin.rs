@@ -18,14 +18,19 @@ pub(crate) async fn begin(
     let analysis = frozen(gate, task.redrive_count, min_confidence_percent);
     let mut record = Record::new(task, token, analysis, now_ms);
     if task.redrive_count > 0 && says_published(gate, &task.execution_name).await? {
-        record.copying.own_noted_ms = Some(now_ms);
-        record.analyses.clear();
-        record.judge(
-            Outcome::Approved,
-            "published before the execution was redriven".to_owned(),
-            None,
-            now_ms,
-        );
+        judge_published(&mut record, now_ms);
     }
     Ok(record)
+}
+
+/// The verdict on a video that was published by a record that is gone. Nothing is scanned for it.
+pub(crate) fn judge_published(record: &mut Record, now_ms: i64) {
+    record.copying.own_noted_ms = Some(now_ms);
+    record.analyses.retain(|analysis| analysis.job_id.is_some());
+    record.judge(
+        Outcome::Approved,
+        "published before the execution was redriven".to_owned(),
+        None,
+        now_ms,
+    );
 }
