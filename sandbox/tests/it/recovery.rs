@@ -835,14 +835,14 @@ async fn a_task_that_was_given_up_and_not_told_does_not_keep_its_slot_from_the_o
     };
     let world = World::with(&AwsConfig::default(), options).await;
     // No start is answered, so the task is given up; and from then on nothing works for longer than a heartbeat may be missed.
-    let given_up = Arc::new(AtomicBool::default());
-    let gives_up = Arc::clone(&given_up);
+    let is_out = Arc::new(AtomicBool::default());
+    let goes_out = Arc::clone(&is_out);
     world.steps.faults().set(move |_, call| {
         if call.operation == "SendTaskFailure" {
-            gives_up.store(true, Relaxed);
+            goes_out.store(true, Relaxed);
         }
         match call.operation.as_str() {
-            _ if gives_up.load(Relaxed) => Some(Fault::CrashBefore),
+            _ if goes_out.load(Relaxed) => Some(Fault::CrashBefore),
             "StartContentModeration" => Some(Fault::Refused(Refusal::Reset)),
             _ => None,
         }
@@ -850,7 +850,7 @@ async fn a_task_that_was_given_up_and_not_told_does_not_keep_its_slot_from_the_o
     let clip = world.upload("mute.mp4", sample(CLEAN), None).await;
     for _ in 0..1800 {
         world.pass(1).await;
-        if given_up.load(Relaxed) {
+        if is_out.load(Relaxed) {
             break;
         }
     }
