@@ -3,7 +3,6 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use serde_json::Value;
 use workflow::names;
 
 use super::checks;
@@ -94,9 +93,7 @@ impl Run {
 
     /// Whether an execution has a report, and that of its last drive, if that did not end with an answer to its task.
     fn is_reported(&self, version: &Version) -> bool {
-        let bucket = &self.people.stack.ledger_bucket;
-        let key = names::report_key(&version.execution);
-        let Ok(bytes) = self.aws.s3.read(bucket, &key, None, 0, usize::MAX) else {
+        let Some(report) = checks::report(&self.aws, &self.people, version) else {
             return false;
         };
         let drive = match version.statuses.last() {
@@ -105,8 +102,6 @@ impl Run {
             }
             _ => 0,
         };
-        // Not as a report of this release: there may be one of the next.
-        let report: Value = serde_json::from_slice(&bytes).unwrap_or_default();
         report["redrive_count"]
             .as_u64()
             .is_some_and(|reported| reported >= drive as u64)

@@ -22,6 +22,16 @@ const CLEAN: &str = "clean-bars.mp4";
 /// How often the SDK sends a copy before the step hears of an error.
 const COPY_TRIES: u32 = 3;
 
+/// A gate with one slot, which gives a task up after three tries.
+async fn with_one_slot_and_three_tries() -> World {
+    let options = StackOptions {
+        max_jobs: 1,
+        max_attempts: 3,
+        ..StackOptions::default()
+    };
+    World::with(&AwsConfig::default(), options).await
+}
+
 async fn reasons(world: &World, clip: &Uploaded) -> Vec<String> {
     let report = world.report(clip).await.unwrap();
     let analyses = report["analyses"].as_array().unwrap().clone();
@@ -320,12 +330,7 @@ async fn a_refusal_after_a_start_without_an_answer_does_not_free_the_slot_of_its
 
 #[tokio::test(start_paused = true)]
 async fn a_poison_video_fails_with_a_named_error_and_blocks_nobody() {
-    let options = StackOptions {
-        max_jobs: 1,
-        max_attempts: 3,
-        ..StackOptions::default()
-    };
-    let world = World::with(&AwsConfig::default(), options).await;
+    let world = with_one_slot_and_three_tries().await;
     world.steps.faults().set(|_, call| {
         (call.operation == "HEAD reelgate-raw ").then_some(Fault::AnswerLost(Refusal::Internal))
     });
@@ -828,12 +833,7 @@ async fn a_redrive_of_a_rejected_execution_ends_at_once_and_leaves_its_report() 
 
 #[tokio::test(start_paused = true)]
 async fn a_task_that_was_given_up_and_not_told_does_not_keep_its_slot_from_the_one_after_it() {
-    let options = StackOptions {
-        max_jobs: 1,
-        max_attempts: 3,
-        ..StackOptions::default()
-    };
-    let world = World::with(&AwsConfig::default(), options).await;
+    let world = with_one_slot_and_three_tries().await;
     // No start is answered, so the task is given up; and from then on nothing works for longer than a heartbeat may be missed.
     let is_out = Arc::new(AtomicBool::default());
     let goes_out = Arc::clone(&is_out);
@@ -864,12 +864,7 @@ async fn a_task_that_was_given_up_and_not_told_does_not_keep_its_slot_from_the_o
 
 #[tokio::test(start_paused = true)]
 async fn a_task_that_was_given_up_does_not_keep_its_slot_from_its_redrive() {
-    let options = StackOptions {
-        max_jobs: 1,
-        max_attempts: 3,
-        ..StackOptions::default()
-    };
-    let world = World::with(&AwsConfig::default(), options).await;
+    let world = with_one_slot_and_three_tries().await;
     world.steps.faults().set(|_, call| {
         let is_start = call.operation == "StartContentModeration";
         is_start.then_some(Fault::Refused(Refusal::Reset))

@@ -9,6 +9,12 @@ use crate::world::{World, sample};
 
 const CLEAN: &str = "clean-bars.mp4";
 
+/// How many of the calls are of that operation.
+fn count(calls: &[Call], operation: &str) -> usize {
+    let of = calls.iter().filter(|call| call.operation == operation);
+    of.count()
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_start_that_is_throttled_is_repeated_at_once_and_not_left_to_the_next_tick() {
     let world = World::new().await;
@@ -49,12 +55,8 @@ async fn executions_whose_heartbeat_is_taken_are_not_asked_after_however_long_th
     let before = world.steps.faults().calls().len();
     world.pass(300).await;
     let calls = world.steps.faults().calls().split_off(before);
-    let count = |operation: &str| {
-        let of = calls.iter().filter(|call| call.operation == operation);
-        of.count()
-    };
-    assert_eq!(count("SendTaskHeartbeat"), 5);
-    assert_eq!(count("DescribeExecution"), 0);
+    assert_eq!(count(&calls, "SendTaskHeartbeat"), 5);
+    assert_eq!(count(&calls, "DescribeExecution"), 0);
 }
 
 #[tokio::test(start_paused = true)]
@@ -114,12 +116,8 @@ async fn a_rejected_video_is_looked_at_again_for_some_hours_and_once_a_day() {
     let before = world.steps.faults().calls().len();
     world.pass(24 * 3600).await;
     let calls = world.steps.faults().calls().split_off(before);
-    let count = |operation: &str| {
-        let of = calls.iter().filter(|call| call.operation == operation);
-        of.count()
-    };
     // That of the daily sweep is among them.
-    let looks = count("HEAD reelgate-ledger reports");
+    let looks = count(&calls, "HEAD reelgate-ledger reports");
     assert!((1..=10).contains(&looks), "{looks}");
-    assert_eq!(count("HEAD reelgate-ledger jobs"), 0);
+    assert_eq!(count(&calls, "HEAD reelgate-ledger jobs"), 0);
 }
