@@ -1,8 +1,9 @@
 //! An HTTP client for the AWS SDKs that calls the services directly: no socket, no thread.
 
 use std::fmt;
+use std::mem;
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use aws_credential_types::Credentials;
 use aws_sdk_s3::config::retry::RetryPartition;
@@ -17,7 +18,10 @@ use aws_smithy_runtime_api::client::result::ConnectorError;
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::body::SdkBody;
 use aws_types::SdkConfig;
+use futures::FutureExt as _;
+use futures::future::{BoxFuture, Fuse, FusedFuture as _};
 use http_body_util::BodyExt as _;
+use tokio::runtime::Handle;
 
 use crate::aws::Aws;
 use crate::clock::Clock;
@@ -138,50 +142,85 @@ async fn struck(
 ) -> Result<Response, ConnectorError> {
     let (call, strike) = running.strike(&request);
     let clock = aws.clock.clone();
-    if !strike.before.is_zero() {
-        clock.sleep(strike.before).await;
-    }
     let is_xml = !request.headers().contains_key("x-amz-target");
-    let act = {
-        let running = Arc::clone(&running);
-        async move {
-            let sent = copy_of(&request);
-            let response = aws.handle(request.map(boxed)).await;
-            running.acted(&call, &sent, response.status());
-            response
+    let travel = match strike.fault {
+        Some(Fault::CrashDuring(later)) => later,
+        _ => strike.before,
+    };
+    let send = {
+        let (clock, running) = (clock.clone(), Arc::clone(&running));
+        move || {
+            Sent::new(async move {
+                wait(&clock, travel).await;
+                let copy = copy_of(&request);
+                let response = aws.handle(request.map(boxed)).await;
+                running.acted(&call, &copy, response.status());
+                response
+            })
         }
     };
     let response = match strike.fault {
-        None => act.await,
-        Some(Fault::CrashBefore) => running.crash().await,
+        None => send().answer().await,
+        Some(Fault::CrashBefore) => {
+            wait(&clock, strike.before).await;
+            running.crash().await
+        }
         Some(Fault::CrashAfter) => {
-            act.await;
+            send().answer().await;
             running.crash().await
         }
-        Some(Fault::CrashDuring(later)) => {
-            let clock = clock.clone();
-            tokio::spawn(async move {
-                clock.sleep(later).await;
-                act.await
-            });
+        Some(Fault::CrashDuring(_)) => {
+            drop(send());
             running.crash().await
         }
-        Some(Fault::Refused(refusal)) => refusal.answer(is_xml)?,
+        Some(Fault::Refused(refusal)) => {
+            wait(&clock, strike.before).await;
+            refusal.answer(is_xml)?
+        }
         Some(Fault::AnswerLost(refusal)) => {
-            act.await;
+            send().answer().await;
             refusal.answer(is_xml)?
         }
         Some(Fault::Silent { acts }) => {
             if acts {
-                act.await;
+                send().answer().await;
             }
             std::future::pending().await
         }
     };
-    if !strike.after.is_zero() {
-        clock.sleep(strike.after).await;
-    }
+    wait(&clock, strike.after).await;
     Ok(response)
+}
+
+async fn wait(clock: &Clock, time: Duration) {
+    if !time.is_zero() {
+        clock.sleep(time).await;
+    }
+}
+
+/// A request that was sent: its service acts even if whoever sent it is gone by then, killed or tired of waiting.
+struct Sent(Fuse<BoxFuture<'static, Response>>);
+
+impl Sent {
+    fn new(act: impl Future<Output = Response> + Send + 'static) -> Self {
+        let act: BoxFuture<'static, Response> = Box::pin(act);
+        Self(act.fuse())
+    }
+
+    async fn answer(mut self) -> Response {
+        (&mut self.0).await
+    }
+}
+
+impl Drop for Sent {
+    fn drop(&mut self) {
+        let act = mem::replace(&mut self.0, Fuse::terminated());
+        if !act.is_terminated()
+            && let Ok(runtime) = Handle::try_current()
+        {
+            runtime.spawn(act);
+        }
+    }
 }
 
 /// The request once more, for whoever looks at it after the service took it: without its body, if that can be read only once.

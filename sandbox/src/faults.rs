@@ -64,7 +64,7 @@ pub enum Fault {
 /// What happens to a call.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Strike {
-    /// How long the request is on its way.
+    /// How long the request is on its way. It arrives even if nobody waits for its answer by then.
     pub before: Duration,
     /// What goes wrong, if anything.
     pub fault: Option<Fault>,

@@ -39,6 +39,9 @@ const KILLED_MAX: Duration = Duration::from_secs(2);
 /// How likely people act at a copy that goes wrong, or at a start without an answer, if they act at such moments at all.
 const PROMPTED_IF_STRUCK: f64 = 0.5;
 
+/// How often people act at such moments in a run: each redrive makes calls, and so more such moments, without an end.
+const PROMPTED_MAX: u32 = 1000;
+
 /// For how long starts are throttled after one without an answer.
 const BUSY_MAX: Duration = Duration::from_mins(10);
 
@@ -75,6 +78,7 @@ pub(super) struct Chaos {
     pub(super) busy: BTreeMap<String, Duration>,
     /// What people are prompted to do, and after which time.
     pub(super) prompts: Option<UnboundedSender<(Duration, Action)>>,
+    pub(super) prompts_left: u32,
     /// Nothing goes wrong from then on.
     pub(super) until_ms: u64,
 }
@@ -95,6 +99,7 @@ impl Chaos {
             quotas: Quotas::default(),
             busy: BTreeMap::new(),
             prompts: None,
+            prompts_left: PROMPTED_MAX,
             until_ms: 0,
         }
     }
@@ -276,8 +281,11 @@ impl Chaos {
         }
     }
 
+    /// Whether somebody acts now.
     fn acts(&mut self, probability: f64) -> bool {
-        !self.is_over() && self.happens(probability)
+        let acts = self.prompts_left > 0 && !self.is_over() && self.happens(probability);
+        self.prompts_left -= u32::from(acts);
+        acts
     }
 
     fn tell(&self, after: Duration, action: Action) {
@@ -389,7 +397,8 @@ impl faults::Plan for Chaos {
         };
         let latency = self.latency(call);
         let split: f64 = self.rng.random();
-        let before = latency.mul_f64(split);
+        // A request arrives soon if it does, even if nobody waits for it any longer. It is the answer that takes its time.
+        let before = latency.mul_f64(split).min(IN_FLIGHT_MAX);
         let (name, invocation) = (call.function.name(), call.invocation);
         let subject = watch::subject(request);
         watch::sent(&self.stage, call, request);

@@ -12,6 +12,7 @@ mod call_sites;
 mod crashes;
 mod e2e;
 mod events;
+mod faults;
 mod gate;
 mod iam;
 mod idle;
