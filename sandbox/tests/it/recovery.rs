@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::{AtomicBool, AtomicU32};
 use std::time::Duration;
 
 use aws_sdk_sfn::types::ExecutionStatus;
@@ -19,8 +19,8 @@ use crate::world::{Uploaded, World, lasting, sample};
 
 const CLEAN: &str = "clean-bars.mp4";
 
-/// How often the SDK sends a copy before the step hears of an error.
-const COPY_TRIES: u32 = 3;
+/// How often the SDK sends a request before the step hears of an error.
+const SDK_TRIES: u32 = 3;
 
 /// A gate with one slot, which gives a task up after three tries.
 async fn with_one_slot_and_three_tries() -> World {
@@ -533,7 +533,7 @@ async fn a_copy_that_only_repaired_and_was_never_answered_is_waited_for_before_i
     world.steps.faults().set(move |_, call| {
         let is_copy = call.operation == "PUT reelgate-approved  copy";
         copies += u32::from(is_copy);
-        (is_copy && copies <= COPY_TRIES).then_some(Fault::AnswerLost(Refusal::Internal))
+        (is_copy && copies <= SDK_TRIES).then_some(Fault::AnswerLost(Refusal::Internal))
     });
     let ended = world.ended(&older).await;
     assert_eq!(ended.status, ExecutionStatus::Succeeded);
@@ -879,5 +879,58 @@ async fn a_task_that_was_given_up_does_not_keep_its_slot_from_its_redrive() {
     world.steps.faults().set(|_, _| None);
     let ended = world.ended_within(&clip, Duration::from_mins(30)).await;
     assert_eq!(ended.status, ExecutionStatus::Succeeded);
+    world.quiet().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_approval_after_a_redrive_replaces_the_tag_of_the_rejection_before_though_tagging_fails_at_first()
+ {
+    let world = World::new().await;
+    // The rejection is carried out but for its answer; the execution is stopped instead.
+    world
+        .steps
+        .faults()
+        .set(|_, call| (call.operation == "SendTaskFailure").then_some(Fault::CrashBefore));
+    let clip = world
+        .upload("again.mp4", sample(CLEAN), Some("Violence:99@0-1"))
+        .await;
+    for _ in 0..300 {
+        world.pass(1).await;
+        if world.verdict_tag(&clip).await.is_some() {
+            break;
+        }
+    }
+    assert_eq!(world.verdict_tag(&clip).await.as_deref(), Some("rejected"));
+    world.stop(&clip).await;
+    world.quiet().await;
+    let lenient = json!({"schema_version": 1, "default": {"action": "ignore"}, "rules": []});
+    world.put_policy(&lenient.to_string()).await;
+    let left = AtomicU32::new(SDK_TRIES);
+    world.steps.faults().set(move |_, call| {
+        let fails = call.operation == "PUT reelgate-raw tagging"
+            && left
+                .fetch_update(Relaxed, Relaxed, |left| left.checked_sub(1))
+                .is_ok();
+        fails.then_some(Fault::Refused(Refusal::Internal))
+    });
+    world.redrive(&clip).await;
+    assert_eq!(world.ended(&clip).await.status, ExecutionStatus::Succeeded);
+    assert_eq!(world.verdict_tag(&clip).await.as_deref(), Some("approved"));
+    world.quiet().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_video_that_cannot_be_tagged_is_settled_all_the_same() {
+    let world = with_one_slot_and_three_tries().await;
+    world.steps.faults().set(|_, call| {
+        (call.operation == "PUT reelgate-raw tagging").then_some(Fault::Refused(Refusal::Internal))
+    });
+    let clip = world.upload("bare.mp4", sample(CLEAN), None).await;
+    world.job_open().await;
+    world.stop(&clip).await;
+    world.redrive(&clip).await;
+    let ended = world.ended_within(&clip, Duration::from_mins(30)).await;
+    assert_eq!(ended.status, ExecutionStatus::Succeeded);
+    assert_eq!(world.verdict_tag(&clip).await, None);
     world.quiet().await;
 }

@@ -241,6 +241,19 @@ impl World {
         Some(got.body.collect().await.unwrap().to_vec())
     }
 
+    /// The verdict that the raw version is tagged with.
+    pub(crate) async fn verdict_tag(&self, uploaded: &Uploaded) -> Option<String> {
+        let tags = self
+            .s3
+            .get_object_tagging()
+            .bucket(&self.stack.raw_bucket)
+            .key(&uploaded.key)
+            .version_id(&uploaded.version_id);
+        let tags = tags.send().await.unwrap().tag_set;
+        let verdict = tags.into_iter().find(|tag| tag.key == "reelgate:verdict");
+        verdict.map(|tag| tag.value)
+    }
+
     /// The report of an execution, if there is one.
     pub(crate) async fn report(&self, uploaded: &Uploaded) -> Option<Value> {
         self.ledger_json(&names::report_key(&uploaded.execution))

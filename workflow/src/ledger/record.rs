@@ -334,6 +334,14 @@ impl Record {
             .count()
     }
 
+    /// Becomes the record of a later drive of the execution, for which nothing was tried yet.
+    pub fn begin_drive(&mut self, redrive_count: u32) {
+        self.redrive_count = redrive_count;
+        self.announced = false;
+        self.attempts = 0;
+        self.last_error = None;
+    }
+
     /// Fixes the verdict.
     pub fn judge(
         &mut self,

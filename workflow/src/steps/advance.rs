@@ -145,14 +145,12 @@ async fn take_up_redrive(work: &mut Work<'_>) -> Result<(), StepError> {
     if redrive_count <= record.redrive_count {
         return Ok(());
     }
-    if record.is_published() && matches!(record.phase, Phase::Judged | Phase::Sent) {
+    if record.is_published() {
         // Published is published: the verdict's effects run again from their start, and the task succeeds.
         return work
             .write(&mut |record| {
-                record.redrive_count = redrive_count;
+                record.begin_drive(redrive_count);
                 record.phase = Phase::Judged;
-                record.attempts = 1;
-                record.last_error = None;
             })
             .await;
     }
@@ -160,28 +158,23 @@ async fn take_up_redrive(work: &mut Work<'_>) -> Result<(), StepError> {
         // A job may be open: its result is taken, or the same start repeated until it answers.
         return work
             .write(&mut |record| {
-                record.redrive_count = redrive_count;
+                record.begin_drive(redrive_count);
+                record.judged = None;
                 record.phase = if record.job_id().is_some() {
                     Phase::Running
                 } else {
                     Phase::Queued
                 };
-                record.judged = None;
-                record.announced = false;
-                record.attempts = 1;
-                record.last_error = None;
             })
             .await;
     }
     // A worker that was held up may have made this record after another one published, and was dropped.
-    if says_published(work.gate, &work.record().execution).await? {
+    if says_published(work.gate, &record.execution).await? {
         let now_ms = work.gate.now_ms();
         return work
             .write(&mut |record| {
-                record.redrive_count = redrive_count;
-                record.announced = false;
+                record.begin_drive(redrive_count);
                 judge_published(record, now_ms);
-                record.attempts = 1;
             })
             .await;
     }
@@ -189,10 +182,8 @@ async fn take_up_redrive(work: &mut Work<'_>) -> Result<(), StepError> {
     let analysis = frozen(work.gate, redrive_count, min_confidence_percent);
     work.scan = None;
     work.write(&mut |record| {
-        record.redrive_count = redrive_count;
-        record.announced = false;
+        record.begin_drive(redrive_count);
         record.queue(analysis.clone());
-        record.attempts = 1;
     })
     .await
 }

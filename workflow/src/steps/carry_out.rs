@@ -51,20 +51,32 @@ pub(crate) async fn carry_out(work: &mut Work<'_>) -> Result<CarriedOut, StepErr
     }
     report::write(work, None).await?;
     match judged.outcome {
-        Outcome::Approved => tag_raw(work, "approved").await,
-        Outcome::Rejected => tag_raw(work, "rejected").await,
+        Outcome::Approved => tag_raw(work, "approved").await?,
+        Outcome::Rejected => tag_raw(work, "rejected").await?,
         Outcome::Unsupported | Outcome::Failed(_) => {}
     }
     answer(work, &judged).await
 }
 
-/// Marks the raw version with its verdict, which the bucket's lifecycle rules go by. Best effort: the user's own tags stay, and
-/// nothing waits for it.
-async fn tag_raw(work: &Work<'_>, verdict: &str) {
-    let video = &work.record().video;
-    if let Err(error) = merge_tag(work.gate, &video.key, &video.version_id, verdict).await {
-        tracing::warn!(object_key = video.key, verdict, %error, "raw version not tagged");
+/// Marks the raw version with its verdict, which the bucket's lifecycle rules go by; the user's own tags stay. Best effort, and nothing
+/// waits for it, but after a redrive: the version may still carry the verdict of the drive before, so another try follows then, as
+/// long as there are tries.
+async fn tag_raw(work: &Work<'_>, verdict: &str) -> Result<(), CallError> {
+    let record = work.record();
+    let video = &record.video;
+    let Err(error) = merge_tag(work.gate, &video.key, &video.version_id, verdict).await else {
+        return Ok(());
+    };
+    let passes = matches!(
+        error.disposition,
+        Disposition::Unknown | Disposition::Throttled
+    );
+    let tries_left = record.attempts < work.gate.config.max_attempts;
+    if record.redrive_count > 0 && passes && tries_left {
+        return Err(error);
     }
+    tracing::warn!(object_key = video.key, verdict, %error, "raw version not tagged");
+    Ok(())
 }
 
 async fn merge_tag(
