@@ -934,3 +934,27 @@ async fn a_video_that_cannot_be_tagged_is_settled_all_the_same() {
     assert_eq!(world.verdict_tag(&clip).await, None);
     world.quiet().await;
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_record_that_arrives_once_more_after_its_execution_was_settled_leaves_the_report() {
+    let world = World::new().await;
+    // The SDK tires of waiting for the answer to a worker's new record, and sends it again. The first request arrives when all is over.
+    let first = AtomicBool::new(true);
+    world.steps.faults().strike(move |_, call| {
+        let is_record = call.operation == "PUT reelgate-ledger jobs";
+        let mut strike = Strike::default();
+        if is_record && first.swap(false, Relaxed) {
+            strike.before = Duration::from_secs(29);
+        }
+        strike
+    });
+    let clip = world.upload("notes.mp4", sample("notes.mp4"), None).await;
+    let ended = world.ended(&clip).await;
+    assert_eq!(ended.error.as_deref(), Some("UnsupportedVideo"));
+    world.quiet().await;
+    let report = world.report(&clip).await.unwrap();
+    world.pass(30).await;
+    assert_eq!(world.open_work().await.len(), 1, "the record is back");
+    world.quiet().await;
+    assert_eq!(world.report(&clip).await.unwrap(), report);
+}

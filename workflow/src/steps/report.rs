@@ -80,6 +80,9 @@ async fn earlier(gate: &Gate, execution: &str) -> Result<Earlier, StepError> {
 }
 
 /// Writes the report as the record is now. `closed` is how the execution ended, once that was seen.
+///
+/// A record without a verdict leaves the report of its drive alone: it is its own, or that of a record that settled this drive before. The
+/// request that made that one may arrive once more when it is gone, since the SDK sends it again if the answer takes long.
 pub(crate) async fn write(
     work: &mut Work<'_>,
     closed: Option<&Described>,
@@ -91,7 +94,10 @@ pub(crate) async fn write(
         let etag = match earlier(gate, &record.execution).await? {
             Earlier::None => None,
             Earlier::Malformed { etag } => Some(etag),
-            Earlier::Read { head, .. } if head.outranks(report.redrive_count, report.revision) => {
+            Earlier::Read { head, .. }
+                if head.outranks(report.redrive_count, report.revision)
+                    || record.judged.is_none() && head.redrive_count == report.redrive_count =>
+            {
                 return Ok(());
             }
             Earlier::Read { head, etag } => {
