@@ -25,7 +25,7 @@ use tokio::runtime::Handle;
 
 use crate::aws::Aws;
 use crate::clock::Clock;
-use crate::faults::{self, Fault, Running};
+use crate::faults::{self, Fault, Refusal, Running};
 use crate::wire::{Body, Response};
 
 /// The SDK side of the in-process front end.
@@ -144,7 +144,7 @@ async fn struck(
     let clock = aws.clock.clone();
     let is_xml = !request.headers().contains_key("x-amz-target");
     let travel = match strike.fault {
-        Some(Fault::CrashDuring(later)) => later,
+        Some(Fault::CrashDuring(later) | Fault::ResetDuring(later)) => later,
         _ => strike.before,
     };
     let send = {
@@ -172,6 +172,10 @@ async fn struck(
         Some(Fault::CrashDuring(_)) => {
             drop(send());
             running.crash().await
+        }
+        Some(Fault::ResetDuring(_)) => {
+            drop(send());
+            Refusal::Reset.answer(is_xml)?
         }
         Some(Fault::Refused(refusal)) => {
             wait(&clock, strike.before).await;

@@ -50,6 +50,8 @@ pub enum Fault {
     CrashAfter,
     /// The function is killed at once; the request is on its way, and the service acts so much later.
     CrashDuring(Duration),
+    /// The connection breaks at once; the request is on its way, and the service acts so much later.
+    ResetDuring(Duration),
     /// The service does nothing, and answers that.
     Refused(Refusal),
     /// The service acts, and that is the answer.

@@ -22,7 +22,7 @@ use crate::aws::Aws;
 use crate::faults::{self, Beginning, Call, Fault, Refusal, Strike};
 use crate::stack::Function;
 
-/// How long a request whose sender was killed may be on its way; a copy takes far longer.
+/// How long a request may be on its way that nobody waits for any longer; a copy takes far longer.
 const IN_FLIGHT_MAX: Duration = Duration::from_secs(30);
 const COPY_IN_FLIGHT_MAX: Duration = Duration::from_mins(14);
 
@@ -191,6 +191,7 @@ impl Chaos {
             (only(is_conditional, faults.conflict), 8),
             (only(is_copy, faults.error_in_success), 9),
             (only(is_next_page, faults.page_expired), 10),
+            (faults.reset_during, 11),
         ];
         let mut draw: f64 = self.rng.random();
         let choice = choices.into_iter().find_map(|(probability, choice)| {
@@ -198,17 +199,15 @@ impl Chaos {
             (draw < 0.0).then_some(choice)
         })?;
         let coin = self.rng.random_bool(0.5);
+        let in_flight_max = if is_copy {
+            COPY_IN_FLIGHT_MAX
+        } else {
+            IN_FLIGHT_MAX
+        };
         Some(match choice {
             0 => Fault::CrashBefore,
             1 => Fault::CrashAfter,
-            2 => {
-                let max = if is_copy {
-                    COPY_IN_FLIGHT_MAX
-                } else {
-                    IN_FLIGHT_MAX
-                };
-                Fault::CrashDuring(self.up_to(max))
-            }
+            2 => Fault::CrashDuring(self.up_to(in_flight_max)),
             3 => Fault::Refused(Refusal::Throttled),
             4 => Fault::Refused(Refusal::Internal),
             5 => Fault::Refused(Refusal::Reset),
@@ -218,7 +217,8 @@ impl Chaos {
             8 => Fault::Refused(Refusal::Conflict),
             9 if coin => Fault::AnswerLost(Refusal::ErrorInSuccess),
             9 => Fault::Refused(Refusal::ErrorInSuccess),
-            _ => Fault::Refused(Refusal::PageExpired),
+            10 => Fault::Refused(Refusal::PageExpired),
+            _ => Fault::ResetDuring(self.up_to(in_flight_max)),
         })
     }
 
@@ -333,7 +333,10 @@ impl Chaos {
 
 /// Whether whoever calls cannot tell what became of it.
 fn is_unanswered(fault: Option<Fault>) -> bool {
-    matches!(fault, Some(Fault::AnswerLost(_) | Fault::Silent { .. }))
+    matches!(
+        fault,
+        Some(Fault::AnswerLost(_) | Fault::Silent { .. } | Fault::ResetDuring(_))
+    )
 }
 
 impl faults::Plan for Chaos {

@@ -55,6 +55,8 @@ pub struct CallFaults {
     pub crash_after: f64,
     /// The function is killed while the request is on its way.
     pub crash_during: f64,
+    /// The connection breaks while the request is on its way.
+    pub reset_during: f64,
     /// The service is at a limit.
     pub throttled: f64,
     /// The service fails and does nothing.
@@ -169,6 +171,7 @@ impl Plan {
                 crash_before: 0.0002,
                 crash_after: 0.0002,
                 crash_during: 0.0002,
+                reset_during: 0.0002,
                 throttled: 0.005,
                 failed: 0.002,
                 reset: 0.001,
@@ -221,6 +224,7 @@ impl Plan {
             (&mut calls.crash_before, 0.03),
             (&mut calls.crash_after, 0.03),
             (&mut calls.crash_during, 0.03),
+            (&mut calls.reset_during, 0.1),
             (&mut calls.throttled, 0.3),
             (&mut calls.failed, 0.2),
             (&mut calls.reset, 0.2),

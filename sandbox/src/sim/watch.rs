@@ -70,7 +70,9 @@ pub(super) fn acted(stage: &Stage, aws: &Aws, call: &Call, request: &http::Reque
         {
             let mut inner = stage.lock();
             let attached = inner.ledger.attached().map(str::to_owned).collect();
-            inner.invocations.unbeaten.insert(call.invocation, attached);
+            // The first time it lists them: another request of it may arrive when nobody waits for that any longer.
+            let unbeaten = &mut inner.invocations.unbeaten;
+            unbeaten.entry(call.invocation).or_insert(attached);
         }
         ["SendTaskSuccess"] => answered(stage, request, None),
         ["SendTaskFailure"] => answered(stage, request, member(request, "error").as_deref()),
@@ -383,6 +385,7 @@ pub(super) fn kind(fault: Fault) -> &'static str {
         Fault::CrashBefore => "crash before a call",
         Fault::CrashAfter => "crash after a call",
         Fault::CrashDuring(_) => "crash during a call",
+        Fault::ResetDuring(_) => "connection reset during a call",
         Fault::Silent { .. } => "call without an answer",
         Fault::AnswerLost(Refusal::ErrorInSuccess) => "copy done, answered 200 with an error",
         Fault::AnswerLost(_) => "answer lost",
