@@ -1,7 +1,7 @@
 //! The error table: what every error of every call means, and who does what about it.
 //!
-//! The SDK retries throttling and transient failures itself, a few times within one call (never GetActivityTask). What it
-//! gives up on is looked up here, once, and nowhere else.
+//! The SDK retries throttling and transient failures itself, a few times within one call: of starts and copies only throttling, and never
+//! GetActivityTask. What it gives up on is looked up here, once, and nowhere else.
 //!
 //! | disposition | who acts | how long |
 //! | --- | --- | --- |

@@ -19,7 +19,7 @@ use crate::world::{Uploaded, World, lasting, sample};
 
 const CLEAN: &str = "clean-bars.mp4";
 
-/// How often the SDK sends a request before the step hears of an error.
+/// How often the SDK sends a request to tag before the step hears of an error.
 const SDK_TRIES: u32 = 3;
 
 /// A gate with one slot, which gives a task up after three tries.
@@ -529,11 +529,10 @@ async fn a_copy_that_only_repaired_and_was_never_answered_is_waited_for_before_i
     // What is there says of no version that it is its copy, so the older version's settlement repairs it.
     let foreign = world.s3.put_object().bucket(&world.stack.approved_bucket);
     foreign.key("k.mp4").send().await.unwrap();
-    let mut copies = 0;
+    let first = AtomicBool::new(true);
     world.steps.faults().set(move |_, call| {
         let is_copy = call.operation == "PUT reelgate-approved  copy";
-        copies += u32::from(is_copy);
-        (is_copy && copies <= SDK_TRIES).then_some(Fault::AnswerLost(Refusal::Internal))
+        (is_copy && first.swap(false, Relaxed)).then_some(Fault::AnswerLost(Refusal::Internal))
     });
     let ended = world.ended(&older).await;
     assert_eq!(ended.status, ExecutionStatus::Succeeded);
@@ -542,6 +541,26 @@ async fn a_copy_that_only_repaired_and_was_never_answered_is_waited_for_before_i
     assert!(world.ledger_json(&record).await.is_some());
     world.quiet().await;
     assert_eq!(world.ledger_json(&record).await, None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_copy_whose_connection_broke_does_not_land_over_a_newer_version_for_good() {
+    let world = World::new().await;
+    // The first request to copy is on its way for ten minutes; another one is answered at once.
+    let first = AtomicBool::new(true);
+    world.steps.faults().set(move |_, call| {
+        let is_copy = call.operation == "PUT reelgate-approved  copy";
+        (is_copy && first.swap(false, Relaxed))
+            .then_some(Fault::ResetDuring(Duration::from_mins(10)))
+    });
+    let older = world.upload("k.mp4", sample(CLEAN), None).await;
+    world.ended(&older).await;
+    let fragmented = sample("clean-fragmented.mp4");
+    let newer = world.upload("k.mp4", fragmented.clone(), None).await;
+    world.ended(&newer).await;
+    world.pass(3600).await;
+    assert_eq!(world.approved("k.mp4").await, Some(fragmented));
+    world.quiet().await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -574,36 +593,37 @@ async fn a_redrive_that_is_stopped_before_anybody_took_it_does_not_forget_that_t
 #[tokio::test(start_paused = true)]
 async fn a_task_that_was_over_before_its_record_came_to_be_starts_no_job() {
     let world = World::new().await;
-    // The first record of a worker's takes a minute on its way.
-    let sent = Arc::new(AtomicBool::default());
-    let sends = Arc::clone(&sent);
+    // The first worker hears late of the task that it polled.
+    let mut held_up = None;
     world.steps.faults().strike(move |_, call| {
         let mut strike = Strike::default();
-        let is_record = call.operation == "PUT reelgate-ledger jobs";
-        if is_record && call.function == Function::ActivityWorker && !sends.swap(true, Relaxed) {
-            strike.before = Duration::from_mins(1);
+        if call.operation == "GetActivityTask"
+            && *held_up.get_or_insert(call.invocation) == call.invocation
+        {
+            strike.after = Duration::from_mins(4);
         }
         strike
     });
     let clip = world.upload("late.mp4", sample(CLEAN), None).await;
-    while !sent.load(Relaxed) {
-        world.pass(1).await;
-    }
-    // The task is with a worker whose record is on its way. That of the redrive is taken, settled, and its record dropped meanwhile.
+    world.pass(5).await;
+    // That of the redrive is taken, settled, and its record dropped meanwhile.
     world.stop(&clip).await;
     world.redrive(&clip).await;
+    // Else no tick would look at records before the next hour.
+    world.upload("long.mp4", lasting(60), None).await;
     let record = names::record_key(&clip.execution);
     let within = Duration::from_secs(40);
     let ended = world.ended_within(&clip, within).await;
     assert_eq!(ended.status, ExecutionStatus::Succeeded);
+    world.pass(130).await;
     assert_eq!(world.ledger_json(&record).await, None);
     let mut came = false;
-    for _ in 0..60 {
+    for _ in 0..120 {
         world.pass(1).await;
         came |= world.ledger_json(&record).await.is_some();
     }
     assert!(came, "the record never came to be");
-    assert_eq!(world.aws.rekognition.started_jobs(), 1);
+    assert_eq!(world.aws.rekognition.started_jobs(), 2);
     world.quiet().await;
     let report = world.report(&clip).await.unwrap();
     assert_eq!(report["redrive_count"], 1);
@@ -619,7 +639,7 @@ async fn a_redrive_that_takes_up_a_late_record_does_not_scan_what_is_published()
         let mut strike = Strike::default();
         match call.operation.as_str() {
             "GetActivityTask" if *held_up.get_or_insert(call.invocation) == call.invocation => {
-                strike.after = Duration::from_secs(40);
+                strike.after = Duration::from_mins(4);
             }
             "SendTaskSuccess" => strike.fault = Some(Fault::Refused(Refusal::Throttled)),
             _ => {}
@@ -631,6 +651,8 @@ async fn a_redrive_that_takes_up_a_late_record_does_not_scan_what_is_published()
     // The first redrive publishes, and is stopped before it can say so. Its record is dropped before the first worker makes one.
     world.stop(&clip).await;
     world.redrive(&clip).await;
+    // Else no tick would look at records before the next hour.
+    world.upload("long.mp4", lasting(60), None).await;
     let record = names::record_key(&clip.execution);
     for _ in 0..20 {
         world.pass(1).await;
@@ -639,7 +661,7 @@ async fn a_redrive_that_takes_up_a_late_record_does_not_scan_what_is_published()
         }
     }
     world.stop(&clip).await;
-    world.pass(10).await;
+    world.pass(130).await;
     assert_eq!(world.ledger_json(&record).await, None);
     assert_eq!(world.report(&clip).await.unwrap()["published"], true);
     while world.ledger_json(&record).await.is_none() {
@@ -650,7 +672,7 @@ async fn a_redrive_that_takes_up_a_late_record_does_not_scan_what_is_published()
     world.steps.faults().set(|_, _| None);
     let ended = world.ended(&clip).await;
     assert_eq!(ended.status, ExecutionStatus::Succeeded);
-    assert_eq!(world.aws.rekognition.started_jobs(), 1);
+    assert_eq!(world.aws.rekognition.started_jobs(), 2);
     world.quiet().await;
     let report = world.report(&clip).await.unwrap();
     assert_eq!(report["redrive_count"], 2);
@@ -915,6 +937,53 @@ async fn an_approval_after_a_redrive_replaces_the_tag_of_the_rejection_before_th
     });
     world.redrive(&clip).await;
     assert_eq!(world.ended(&clip).await.status, ExecutionStatus::Succeeded);
+    world.quiet().await;
+    assert_eq!(world.verdict_tag(&clip).await.as_deref(), Some("approved"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_approval_after_a_redrive_replaces_the_tag_of_the_rejection_before_though_that_arrives_late()
+ {
+    let config = AwsConfig {
+        rekognition: rekognition::Config {
+            job_duration: Some(Duration::from_secs(1)),
+            ..rekognition::Config::default()
+        },
+        ..AwsConfig::default()
+    };
+    let world = World::with(&config, StackOptions::default()).await;
+    // The request to tag the rejected version is on its way for half a minute, and then another one is answered at once. Its execution
+    // is stopped before it is told, and redriven: all is over before the first request arrives.
+    let first = AtomicBool::new(true);
+    world
+        .steps
+        .faults()
+        .set(move |_, call| match call.operation.as_str() {
+            "PUT reelgate-raw tagging" if first.swap(false, Relaxed) => {
+                Some(Fault::ResetDuring(Duration::from_secs(29)))
+            }
+            "SendTaskFailure" => Some(Fault::Refused(Refusal::Throttled)),
+            _ => None,
+        });
+    let clip = world
+        .upload("again.mp4", sample(CLEAN), Some("Violence:99@0-1"))
+        .await;
+    for _ in 0..300 {
+        world.pass(1).await;
+        if world.verdict_tag(&clip).await.is_some() {
+            break;
+        }
+    }
+    // Until the lease is given back.
+    world.pass(5).await;
+    world.stop(&clip).await;
+    let lenient = json!({"schema_version": 1, "default": {"action": "ignore"}, "rules": []});
+    world.put_policy(&lenient.to_string()).await;
+    world.redrive(&clip).await;
+    let ended = world.ended_within(&clip, Duration::from_secs(25)).await;
+    assert_eq!(ended.status, ExecutionStatus::Succeeded);
+    assert_eq!(world.verdict_tag(&clip).await.as_deref(), Some("approved"));
+    world.pass(3600).await;
     assert_eq!(world.verdict_tag(&clip).await.as_deref(), Some("approved"));
     world.quiet().await;
 }

@@ -8,7 +8,7 @@ use super::report;
 use super::work::Work;
 use crate::contract::{TaskOutput, TaskToken, cut_cause};
 use crate::errors::{CallError, Disposition, Operation};
-use crate::gate::{Gate, StepError};
+use crate::gate::StepError;
 use crate::ledger::{Judged, Outcome, Phase};
 use crate::names;
 
@@ -50,43 +50,26 @@ pub(crate) async fn carry_out(work: &mut Work<'_>) -> Result<CarriedOut, StepErr
         }
     }
     report::write(work, None).await?;
-    match judged.outcome {
-        Outcome::Approved => tag_raw(work, "approved").await?,
-        Outcome::Rejected => tag_raw(work, "rejected").await?,
-        Outcome::Unsupported | Outcome::Failed(_) => {}
+    let tag = match judged.outcome {
+        Outcome::Approved => Some("approved"),
+        Outcome::Rejected => Some("rejected"),
+        Outcome::Unsupported | Outcome::Failed(_) => None,
+    };
+    // Best effort: nothing waits for it.
+    if let Some(verdict) = tag
+        && let Err(error) = tag_raw(work, verdict).await
+    {
+        let object_key = &work.record().video.key;
+        tracing::warn!(object_key, verdict, %error, "raw version not tagged");
     }
     answer(work, &judged).await
 }
 
-/// Marks the raw version with its verdict, which the bucket's lifecycle rules go by; the user's own tags stay. Best effort, and nothing
-/// waits for it, but after a redrive: the version may still carry the verdict of the drive before, so another try follows then, as
-/// long as there are tries.
-async fn tag_raw(work: &Work<'_>, verdict: &str) -> Result<(), CallError> {
-    let record = work.record();
-    let video = &record.video;
-    let Err(error) = merge_tag(work.gate, &video.key, &video.version_id, verdict).await else {
-        return Ok(());
-    };
-    let passes = matches!(
-        error.disposition,
-        Disposition::Unknown | Disposition::Throttled
-    );
-    let tries_left = record.attempts < work.gate.config.max_attempts;
-    if record.redrive_count > 0 && passes && tries_left {
-        return Err(error);
-    }
-    tracing::warn!(object_key = video.key, verdict, %error, "raw version not tagged");
-    Ok(())
-}
-
-async fn merge_tag(
-    gate: &Gate,
-    key: &str,
-    version_id: &str,
-    verdict: &str,
-) -> Result<(), CallError> {
+/// Marks the raw version with its verdict, which the bucket's lifecycle rules go by. The user's own tags stay.
+pub(crate) async fn tag_raw(work: &Work<'_>, verdict: &str) -> Result<(), CallError> {
+    let (gate, video) = (work.gate, &work.record().video);
     let name = format!("{TAG_PREFIX}verdict");
-    let mut tags = version_tags(gate, key, version_id).await?;
+    let mut tags = version_tags(gate, &video.key, &video.version_id).await?;
     tags.retain(|(other, _)| *other != name);
     if tags.len() >= TAGS_MAX {
         return Ok(());
@@ -101,8 +84,8 @@ async fn merge_tag(
     gate.s3
         .put_object_tagging()
         .bucket(&gate.config.ingest.raw_bucket)
-        .key(key)
-        .version_id(version_id)
+        .key(&video.key)
+        .version_id(&video.version_id)
         .tagging(tagging)
         .send()
         .await

@@ -9,6 +9,7 @@ use aws_sdk_s3::types::{
 use futures::{StreamExt as _, TryStreamExt as _};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
+use super::only_throttles::OnlyThrottles;
 use super::work::Work;
 use crate::errors::{CallError, Operation};
 use crate::gate::{Gate, StepError};
@@ -188,10 +189,18 @@ async fn copy_whole(gate: &Gate, source: &Source, target: &Target) -> Result<(),
         .tagging(&target.tagging)
         // By default they are copied, which takes permissions of their own (S3 API reference, CopyObject); a multipart copy has none.
         .annotation_directive(AnnotationDirective::Exclude)
+        .customize()
+        .config_override(tries())
         .send()
         .await
         .map(|_| ())
         .map_err(|error| CallError::new(Operation::ApprovedCopy, &error))
+}
+
+/// Of a request that puts a copy in its place. One that was sent may do so minutes later, though another one was answered: then nobody
+/// would know that a copy may still land.
+fn tries() -> aws_sdk_s3::config::Builder {
+    aws_sdk_s3::Config::builder().retry_classifier(OnlyThrottles)
 }
 
 /// A multipart copy brings nothing along by itself: metadata and tags are set when it is created.
@@ -245,6 +254,8 @@ async fn copy_and_complete(gate: &Gate, source: &Source, upload_id: &str) -> Res
                 .set_parts(Some(parts))
                 .build(),
         )
+        .customize()
+        .config_override(tries())
         .send()
         .await
         .map(|_| ())

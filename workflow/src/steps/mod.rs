@@ -16,6 +16,7 @@ pub mod dispatch;
 mod heartbeat;
 pub mod ingest;
 mod look;
+mod only_throttles;
 mod orphans;
 mod poll;
 mod preflight;

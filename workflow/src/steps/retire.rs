@@ -1,5 +1,6 @@
 //! The end of a record: its execution is closed, its job has ended, and no copy of it can land any more.
 
+use super::carry_out;
 use super::look::{JobState, job_state};
 use super::publish;
 use super::report;
@@ -12,6 +13,9 @@ use crate::ledger::{Outcome, Phase, Record, Stored, Swap};
 
 /// No job lasts a day (Rekognition takes videos of at most six hours): a start that was never answered holds its slot no longer.
 const JOB_MS_MAX: i64 = 86_400_000;
+
+/// How long after a verdict a request of the drive before may land that tags the version.
+const LATE_TAG_MS: i64 = 60_000;
 
 /// Where operational ends are announced.
 #[derive(Debug, Clone)]
@@ -30,7 +34,13 @@ pub(crate) async fn retire(
     stored: Stored<Record>,
     described: &Described,
 ) -> Result<bool, StepError> {
-    if is_plain(&stored.value) {
+    let plain = is_plain(&stored.value);
+    if replaces_tag(&stored.value) {
+        let judged_ms = stored.value.times.judged_ms.unwrap_or_default();
+        if gate.now_ms() < judged_ms + LATE_TAG_MS {
+            return Ok(false);
+        }
+    } else if plain {
         return Ok(matches!(
             gate.ledger.delete(&stored.key, &stored.etag).await?,
             Swap::Done(())
@@ -39,7 +49,12 @@ pub(crate) async fn retire(
     let Some(mut work) = Work::take(gate, deadline, stored).await? else {
         return Ok(false);
     };
-    match close(&mut work, announcer, described).await {
+    let closed = if plain {
+        tag_again(&work).await.map(|()| true)
+    } else {
+        close(&mut work, announcer, described).await
+    };
+    match closed {
         Ok(true) if !is_redriven(work.record(), described) => work.delete().await,
         Ok(_) => {
             work.finish(&mut |record| record.attempts = record.attempts.saturating_sub(1))
@@ -60,6 +75,34 @@ fn is_redriven(record: &Record, described: &Described) -> bool {
         .token
         .as_ref()
         .is_some_and(|token| token.rank.redrive_count > described.redrive_count)
+}
+
+/// Tags the version once more if it may carry another verdict. What passes is tried again, as long as there are tries.
+async fn tag_again(work: &Work<'_>) -> Result<(), StepError> {
+    let record = work.record();
+    if !replaces_tag(record) {
+        return Ok(());
+    }
+    let Err(error) = carry_out::tag_raw(work, "approved").await else {
+        return Ok(());
+    };
+    let passes = matches!(
+        error.disposition,
+        Disposition::Unknown | Disposition::Throttled
+    );
+    if passes && record.attempts < work.gate.config.max_attempts {
+        return Err(error.into());
+    }
+    let object_key = &record.video.key;
+    tracing::warn!(object_key, %error, "raw version not tagged");
+    Ok(())
+}
+
+/// Whether a drive before may have tagged the version with another verdict: tagging it with this one may have failed, or have been
+/// overtaken by a request of that drive.
+fn replaces_tag(record: &Record) -> bool {
+    let approved = matches!(&record.judged, Some(judged) if judged.outcome == Outcome::Approved);
+    record.redrive_count > 0 && approved
 }
 
 /// The usual end: the task was answered and reported, and nothing is left to do but to forget the record.
@@ -106,6 +149,7 @@ async fn close(
         }
         work.write(&mut |record| record.announced = true).await?;
     }
+    tag_again(work).await?;
     Ok(true)
 }
 

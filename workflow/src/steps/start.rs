@@ -2,14 +2,10 @@
 
 use aws_sdk_rekognition::config::retry::RetryConfig;
 use aws_sdk_rekognition::types::{NotificationChannel, S3Object, Video};
-use aws_smithy_runtime_api::client::interceptors::context::InterceptorContext;
-use aws_smithy_runtime_api::client::retries::classifiers::{
-    ClassifyRetry, RetryAction, RetryClassifierPriority, RetryReason,
-};
-use aws_smithy_types::retry::ErrorKind;
 
 use super::budget;
 use super::heartbeat::is_awaited;
+use super::only_throttles::OnlyThrottles;
 use super::preflight::{self, Inspected, Inspection};
 use super::work::Work;
 use crate::errors::{CallError, Disposition, Operation, Rescan};
@@ -133,6 +129,7 @@ async fn send(work: &mut Work<'_>, first: bool) -> Result<Started, StepError> {
     let Some(analysis) = work.record().analysis().cloned() else {
         return Ok(Started::Waiting);
     };
+    // A refusal after a try without an answer would look like the answer to both, and the slot of a job that is open be given back.
     let retries = aws_sdk_rekognition::Config::builder()
         .retry_config(RetryConfig::standard().with_max_attempts(TRIES_MAX))
         .retry_classifier(OnlyThrottles);
@@ -183,36 +180,6 @@ async fn send(work: &mut Work<'_>, first: bool) -> Result<Started, StepError> {
         }
         // No definite answer: a job may be open, so the slot is kept until the same start, repeated, answers.
         _ => Err(error.into()),
-    }
-}
-
-/// Lets the SDK repeat a start that was throttled, and no other: after a try without a definite answer a later refusal would
-/// look like the answer to all of them, and the slot of a job that is open be given back.
-#[derive(Debug)]
-struct OnlyThrottles;
-
-impl ClassifyRetry for OnlyThrottles {
-    fn classify_retry(&self, _: &InterceptorContext) -> RetryAction {
-        RetryAction::NoActionIndicated
-    }
-
-    fn classify_retry_v2(&self, _: &InterceptorContext, previous: &RetryAction) -> RetryAction {
-        match previous {
-            RetryAction::RetryIndicated(RetryReason::RetryableError {
-                kind: ErrorKind::ThrottlingError,
-                ..
-            }) => RetryAction::NoActionIndicated,
-            _ => RetryAction::RetryForbidden,
-        }
-    }
-
-    fn name(&self) -> &'static str {
-        "only throttles"
-    }
-
-    /// After all others: before them nothing is known to be a throttle yet, and everything would be forbidden.
-    fn priority(&self) -> RetryClassifierPriority {
-        RetryClassifierPriority::run_after(RetryClassifierPriority::transient_error_classifier())
     }
 }
 
