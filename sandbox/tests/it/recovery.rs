@@ -1027,3 +1027,51 @@ async fn a_record_that_arrives_once_more_after_its_execution_was_settled_leaves_
     world.quiet().await;
     assert_eq!(world.report(&clip).await.unwrap(), report);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_redrive_that_takes_up_a_record_that_arrived_once_more_does_not_scan_what_is_published() {
+    let config = AwsConfig {
+        rekognition: rekognition::Config {
+            job_duration: Some(Duration::from_secs(1)),
+            ..rekognition::Config::default()
+        },
+        ..AwsConfig::default()
+    };
+    let world = World::with(&config, StackOptions::default()).await;
+    // As above, but of a video that is published, and whose execution is stopped before it is told so.
+    let first = AtomicBool::new(true);
+    world.steps.faults().strike(move |_, call| {
+        let mut strike = Strike::default();
+        match call.operation.as_str() {
+            "PUT reelgate-ledger jobs" if first.swap(false, Relaxed) => {
+                strike.before = Duration::from_secs(29);
+            }
+            "SendTaskSuccess" => strike.fault = Some(Fault::Refused(Refusal::Throttled)),
+            _ => {}
+        }
+        strike
+    });
+    let clip = world.upload("late.mp4", sample(CLEAN), None).await;
+    for _ in 0..20 {
+        world.pass(1).await;
+        if world.approved(&clip.key).await.is_some() {
+            break;
+        }
+    }
+    world.stop(&clip).await;
+    world.pass(10).await;
+    let record = names::record_key(&clip.execution);
+    assert_eq!(world.ledger_json(&record).await, None);
+    world.pass(15).await;
+    assert!(world.ledger_json(&record).await.is_some(), "not back");
+    world.steps.faults().set(|_, _| None);
+    world.redrive(&clip).await;
+    assert_eq!(world.ended(&clip).await.status, ExecutionStatus::Succeeded);
+    assert_eq!(world.report(&clip).await.unwrap()["published"], true);
+    world.quiet().await;
+    let report = world.report(&clip).await.unwrap();
+    assert_eq!(
+        report["cause"],
+        "published before the execution was redriven"
+    );
+}

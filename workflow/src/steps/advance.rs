@@ -154,7 +154,7 @@ async fn take_up_redrive(work: &mut Work<'_>) -> Result<(), StepError> {
             })
             .await;
     }
-    if record.slot.is_some() || record.phase == Phase::Running {
+    if record.phase == Phase::Running || start::job_may_have_started(work).await? {
         // A job may be open: its result is taken, or the same start repeated until it answers.
         return work
             .write(&mut |record| {
@@ -168,8 +168,10 @@ async fn take_up_redrive(work: &mut Work<'_>) -> Result<(), StepError> {
             })
             .await;
     }
-    // A worker that was held up may have made this record after another one published, and was dropped.
+    // This record may have come to be after another one published, and was dropped: by a worker that was held up, or by a request of its
+    // that was on its way. A slot that it names is not its own any longer, or was never bound.
     if says_published(work.gate, &record.execution).await? {
+        work.give_slot_back().await?;
         let now_ms = work.gate.now_ms();
         return work
             .write(&mut |record| {
