@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use aws_sdk_sfn::types::ExecutionStatus;
-use sandbox::aws::AwsConfig;
 use sandbox::faults::{Fault, Refusal};
 use sandbox::measurements::Measurement;
 use sandbox::rekognition;
@@ -14,7 +13,7 @@ use serde_json::Value;
 use workflow::names;
 
 use crate::real::Real;
-use crate::world::{Uploaded, World, lasting, sample};
+use crate::world::{Uploaded, World, jobs_lasting, lasting, sample};
 
 /// What the observability module reads too.
 const DEFINITIONS: &str = include_str!("../../../terraform/modules/observability/alarms.json");
@@ -107,13 +106,7 @@ fn assert_fired(world: &World, expected: &[&str]) {
 }
 
 async fn gate(job: Duration, options: StackOptions) -> World {
-    let config = AwsConfig {
-        rekognition: rekognition::Config {
-            job_duration: Some(job),
-            ..rekognition::Config::default()
-        },
-        ..AwsConfig::default()
-    };
+    let config = jobs_lasting(job);
     World::with(&config, options).await
 }
 
@@ -281,13 +274,7 @@ async fn a_record_of_a_later_release_trips_documents_left_alone() {
 /// What real functions write is what the alarms look for: namespace, names and exactly these dimensions.
 #[tokio::test]
 async fn real_functions_write_the_metrics_with_the_dimensions_of_the_alarms() {
-    let config = AwsConfig {
-        rekognition: rekognition::Config {
-            job_duration: Some(JOB),
-            ..rekognition::Config::default()
-        },
-        ..AwsConfig::default()
-    };
+    let config = jobs_lasting(JOB);
     let real = Real::with(&config, StackOptions::default()).await;
     let clip = clean(&real.world, "clip.mp4").await;
     real.world.ended(&clip).await;

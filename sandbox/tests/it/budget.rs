@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use aws_sdk_sfn::types::ExecutionStatus;
-use sandbox::aws::AwsConfig;
 use sandbox::faults::{Call, Fault, Refusal};
 use sandbox::rekognition;
 use sandbox::stack::{Function, Stack, StackOptions};
@@ -13,7 +12,7 @@ use time::OffsetDateTime;
 use time::macros::datetime;
 
 use crate::support::aws_at;
-use crate::world::{Uploaded, World, lasting, sample};
+use crate::world::{Uploaded, World, jobs_lasting, lasting, sample};
 
 /// When the sandbox's clock starts: half an hour before midnight.
 const START: OffsetDateTime = datetime!(2026-11-01 23:30 UTC);
@@ -34,13 +33,7 @@ fn capped(minutes: u32) -> StackOptions {
 
 /// A gate with a cap, whose jobs take ten seconds however long the video says that it is.
 async fn gate(options: StackOptions) -> World {
-    let config = AwsConfig {
-        rekognition: rekognition::Config {
-            job_duration: Some(Duration::from_secs(10)),
-            ..rekognition::Config::default()
-        },
-        ..AwsConfig::default()
-    };
+    let config = jobs_lasting(Duration::from_secs(10));
     World::on(aws_at(START, &config), options).await
 }
 

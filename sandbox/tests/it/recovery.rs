@@ -1,9 +1,10 @@
 //! What goes wrong and is mended: lost and repeated messages, failed jobs, expired results, stops, redrives, lost uploads.
 
 use std::collections::BTreeMap;
+use std::mem;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering::Relaxed;
-use std::sync::atomic::{AtomicBool, AtomicU32};
 use std::time::Duration;
 
 use aws_sdk_sfn::types::ExecutionStatus;
@@ -15,9 +16,12 @@ use sandbox::stack::{Function, StackOptions};
 use serde_json::json;
 use workflow::names;
 
-use crate::world::{Uploaded, World, lasting, sample};
+use crate::world::{Uploaded, World, jobs_lasting, lasting, sample};
 
 const CLEAN: &str = "clean-bars.mp4";
+
+/// A policy that approves whatever is found.
+const LENIENT: &str = r#"{"schema_version": 1, "default": {"action": "ignore"}, "rules": []}"#;
 
 /// How often the SDK sends a request to tag before the step hears of an error.
 const SDK_TRIES: u32 = 3;
@@ -30,6 +34,21 @@ async fn with_one_slot_and_three_tries() -> World {
         ..StackOptions::default()
     };
     World::with(&AwsConfig::default(), options).await
+}
+
+/// A video that is rejected, as soon as its raw version carries the tag that says so.
+async fn tagged_as_rejected(world: &World) -> Uploaded {
+    let clip = world
+        .upload("again.mp4", sample(CLEAN), Some("Violence:99@0-1"))
+        .await;
+    for _ in 0..300 {
+        world.pass(1).await;
+        if let Some(verdict) = world.verdict_tag(&clip).await {
+            assert_eq!(verdict, "rejected");
+            return clip;
+        }
+    }
+    panic!("not tagged");
 }
 
 async fn reasons(world: &World, clip: &Uploaded) -> Vec<String> {
@@ -480,13 +499,7 @@ async fn a_version_deleted_between_preflight_and_start_is_unsupported_and_not_de
 
 #[tokio::test(start_paused = true)]
 async fn a_task_that_was_given_up_keeps_its_verdict_when_the_job_of_its_unanswered_start_ends() {
-    let config = AwsConfig {
-        rekognition: rekognition::Config {
-            job_duration: Some(Duration::from_mins(40)),
-            ..rekognition::Config::default()
-        },
-        ..AwsConfig::default()
-    };
+    let config = jobs_lasting(Duration::from_mins(40));
     let options = StackOptions {
         max_attempts: 3,
         ..StackOptions::default()
@@ -529,10 +542,10 @@ async fn a_copy_that_only_repaired_and_was_never_answered_is_waited_for_before_i
     // What is there says of no version that it is its copy, so the older version's settlement repairs it.
     let foreign = world.s3.put_object().bucket(&world.stack.approved_bucket);
     foreign.key("k.mp4").send().await.unwrap();
-    let first = AtomicBool::new(true);
+    let mut first = true;
     world.steps.faults().set(move |_, call| {
         let is_copy = call.operation == "PUT reelgate-approved  copy";
-        (is_copy && first.swap(false, Relaxed)).then_some(Fault::AnswerLost(Refusal::Internal))
+        (is_copy && mem::take(&mut first)).then_some(Fault::AnswerLost(Refusal::Internal))
     });
     let ended = world.ended(&older).await;
     assert_eq!(ended.status, ExecutionStatus::Succeeded);
@@ -546,12 +559,11 @@ async fn a_copy_that_only_repaired_and_was_never_answered_is_waited_for_before_i
 #[tokio::test(start_paused = true)]
 async fn a_copy_whose_connection_broke_does_not_land_over_a_newer_version_for_good() {
     let world = World::new().await;
-    // The first request to copy is on its way for ten minutes; another one is answered at once.
-    let first = AtomicBool::new(true);
+    // The first request to copy is on its way for ten minutes; the next one is answered.
+    let mut first = true;
     world.steps.faults().set(move |_, call| {
         let is_copy = call.operation == "PUT reelgate-approved  copy";
-        (is_copy && first.swap(false, Relaxed))
-            .then_some(Fault::ResetDuring(Duration::from_mins(10)))
+        (is_copy && mem::take(&mut first)).then_some(Fault::ResetDuring(Duration::from_mins(10)))
     });
     let older = world.upload("k.mp4", sample(CLEAN), None).await;
     world.ended(&older).await;
@@ -606,7 +618,7 @@ async fn a_task_that_was_over_before_its_record_came_to_be_starts_no_job() {
     });
     let clip = world.upload("late.mp4", sample(CLEAN), None).await;
     world.pass(5).await;
-    // That of the redrive is taken, settled, and its record dropped meanwhile.
+    // The task of the redrive is taken, settled, and its record dropped meanwhile.
     world.stop(&clip).await;
     world.redrive(&clip).await;
     // Else no tick would look at records before the next hour.
@@ -913,26 +925,14 @@ async fn an_approval_after_a_redrive_replaces_the_tag_of_the_rejection_before_th
         .steps
         .faults()
         .set(|_, call| (call.operation == "SendTaskFailure").then_some(Fault::CrashBefore));
-    let clip = world
-        .upload("again.mp4", sample(CLEAN), Some("Violence:99@0-1"))
-        .await;
-    for _ in 0..300 {
-        world.pass(1).await;
-        if world.verdict_tag(&clip).await.is_some() {
-            break;
-        }
-    }
-    assert_eq!(world.verdict_tag(&clip).await.as_deref(), Some("rejected"));
+    let clip = tagged_as_rejected(&world).await;
     world.stop(&clip).await;
     world.quiet().await;
-    let lenient = json!({"schema_version": 1, "default": {"action": "ignore"}, "rules": []});
-    world.put_policy(&lenient.to_string()).await;
-    let left = AtomicU32::new(SDK_TRIES);
+    world.put_policy(LENIENT).await;
+    let mut left = SDK_TRIES;
     world.steps.faults().set(move |_, call| {
-        let fails = call.operation == "PUT reelgate-raw tagging"
-            && left
-                .fetch_update(Relaxed, Relaxed, |left| left.checked_sub(1))
-                .is_ok();
+        let fails = left > 0 && call.operation == "PUT reelgate-raw tagging";
+        left -= u32::from(fails);
         fails.then_some(Fault::Refused(Refusal::Internal))
     });
     world.redrive(&clip).await;
@@ -944,41 +944,29 @@ async fn an_approval_after_a_redrive_replaces_the_tag_of_the_rejection_before_th
 #[tokio::test(start_paused = true)]
 async fn an_approval_after_a_redrive_replaces_the_tag_of_the_rejection_before_though_that_arrives_late()
  {
-    let config = AwsConfig {
-        rekognition: rekognition::Config {
-            job_duration: Some(Duration::from_secs(1)),
-            ..rekognition::Config::default()
-        },
-        ..AwsConfig::default()
-    };
-    let world = World::with(&config, StackOptions::default()).await;
+    let world = World::with(
+        &jobs_lasting(Duration::from_secs(1)),
+        StackOptions::default(),
+    )
+    .await;
     // The request to tag the rejected version is on its way for half a minute, and then another one is answered at once. Its execution
     // is stopped before it is told, and redriven: all is over before the first request arrives.
-    let first = AtomicBool::new(true);
+    let mut first = true;
     world
         .steps
         .faults()
         .set(move |_, call| match call.operation.as_str() {
-            "PUT reelgate-raw tagging" if first.swap(false, Relaxed) => {
+            "PUT reelgate-raw tagging" if mem::take(&mut first) => {
                 Some(Fault::ResetDuring(Duration::from_secs(29)))
             }
             "SendTaskFailure" => Some(Fault::Refused(Refusal::Throttled)),
             _ => None,
         });
-    let clip = world
-        .upload("again.mp4", sample(CLEAN), Some("Violence:99@0-1"))
-        .await;
-    for _ in 0..300 {
-        world.pass(1).await;
-        if world.verdict_tag(&clip).await.is_some() {
-            break;
-        }
-    }
+    let clip = tagged_as_rejected(&world).await;
     // Until the lease is given back.
     world.pass(5).await;
     world.stop(&clip).await;
-    let lenient = json!({"schema_version": 1, "default": {"action": "ignore"}, "rules": []});
-    world.put_policy(&lenient.to_string()).await;
+    world.put_policy(LENIENT).await;
     world.redrive(&clip).await;
     let ended = world.ended_within(&clip, Duration::from_secs(25)).await;
     assert_eq!(ended.status, ExecutionStatus::Succeeded);
@@ -1008,11 +996,11 @@ async fn a_video_that_cannot_be_tagged_is_settled_all_the_same() {
 async fn a_record_that_arrives_once_more_after_its_execution_was_settled_leaves_the_report() {
     let world = World::new().await;
     // The SDK tires of waiting for the answer to a worker's new record, and sends it again. The first request arrives when all is over.
-    let first = AtomicBool::new(true);
+    let mut first = true;
     world.steps.faults().strike(move |_, call| {
         let is_record = call.operation == "PUT reelgate-ledger jobs";
         let mut strike = Strike::default();
-        if is_record && first.swap(false, Relaxed) {
+        if is_record && mem::take(&mut first) {
             strike.before = Duration::from_secs(29);
         }
         strike
@@ -1030,20 +1018,17 @@ async fn a_record_that_arrives_once_more_after_its_execution_was_settled_leaves_
 
 #[tokio::test(start_paused = true)]
 async fn a_redrive_that_takes_up_a_record_that_arrived_once_more_does_not_scan_what_is_published() {
-    let config = AwsConfig {
-        rekognition: rekognition::Config {
-            job_duration: Some(Duration::from_secs(1)),
-            ..rekognition::Config::default()
-        },
-        ..AwsConfig::default()
-    };
-    let world = World::with(&config, StackOptions::default()).await;
+    let world = World::with(
+        &jobs_lasting(Duration::from_secs(1)),
+        StackOptions::default(),
+    )
+    .await;
     // As above, but of a video that is published, and whose execution is stopped before it is told so.
-    let first = AtomicBool::new(true);
+    let mut first = true;
     world.steps.faults().strike(move |_, call| {
         let mut strike = Strike::default();
         match call.operation.as_str() {
-            "PUT reelgate-ledger jobs" if first.swap(false, Relaxed) => {
+            "PUT reelgate-ledger jobs" if mem::take(&mut first) => {
                 strike.before = Duration::from_secs(29);
             }
             "SendTaskSuccess" => strike.fault = Some(Fault::Refused(Refusal::Throttled)),

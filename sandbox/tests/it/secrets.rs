@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use aws_sdk_sfn::types::ExecutionStatus;
-use sandbox::aws::AwsConfig;
 use sandbox::rekognition;
 use sandbox::sfn::TOKEN_CANARY;
 use sandbox::sns::Subscription;
@@ -12,7 +11,7 @@ use sandbox::stack::StackOptions;
 use workflow::names;
 
 use crate::real::Real;
-use crate::world::{Uploaded, World, sample};
+use crate::world::{Uploaded, World, jobs_lasting, sample};
 
 /// Whatever could tell a token, by where it was found.
 type Texts = BTreeMap<String, String>;
@@ -22,13 +21,7 @@ const JOB: Duration = Duration::from_mins(1);
 
 #[tokio::test]
 async fn tokens_are_seen_on_the_wire_and_nowhere_else() {
-    let config = AwsConfig {
-        rekognition: rekognition::Config {
-            job_duration: Some(JOB),
-            ..rekognition::Config::default()
-        },
-        ..AwsConfig::default()
-    };
+    let config = jobs_lasting(JOB);
     let options = StackOptions {
         log_level: "TRACE".to_owned(),
         ..StackOptions::default()

@@ -48,13 +48,7 @@ impl World {
 
     /// A gate with one slot, whose jobs take that long.
     pub(crate) async fn with_one_slot(job_duration: Duration) -> Self {
-        let config = AwsConfig {
-            rekognition: rekognition::Config {
-                job_duration: Some(job_duration),
-                ..rekognition::Config::default()
-            },
-            ..AwsConfig::default()
-        };
+        let config = jobs_lasting(job_duration);
         let options = StackOptions {
             max_jobs: 1,
             ..StackOptions::default()
@@ -303,6 +297,17 @@ impl World {
             self.pass(30).await;
         }
         panic!("left over: {:?}", self.open_work().await);
+    }
+}
+
+/// An AWS whose jobs take that long, whatever the video.
+pub(crate) fn jobs_lasting(job_duration: Duration) -> AwsConfig {
+    AwsConfig {
+        rekognition: rekognition::Config {
+            job_duration: Some(job_duration),
+            ..rekognition::Config::default()
+        },
+        ..AwsConfig::default()
     }
 }
 
