@@ -203,32 +203,25 @@ fn one_condition<'de, D: serde::Deserializer<'de>>(
 /// Whether a text is like a pattern, in which `*` stands for any characters and `?` for any one (IAM User Guide, "IAM JSON policy
 /// elements: Resource").
 pub(super) fn is_like(pattern: &str, text: &str) -> bool {
-    let (pattern, text): (Vec<char>, Vec<char>) =
-        (pattern.chars().collect(), text.chars().collect());
-    let (mut at, mut from) = (0, 0);
+    let (mut pattern, mut text) = (pattern.chars(), text.chars());
     // Where to go on when what follows the last star does not fit: one character more goes to the star.
     let mut retry = None;
-    while from < text.len() {
-        match pattern.get(at) {
-            Some('*') => {
-                retry = Some((at, from));
-                at += 1;
-            }
-            Some(&wanted) if wanted == '?' || wanted == text[from] => {
-                at += 1;
-                from += 1;
+    while let Some(given) = text.clone().next() {
+        match pattern.next() {
+            Some('*') => retry = Some((pattern.clone(), text.clone())),
+            Some(wanted) if wanted == '?' || wanted == given => {
+                text.next();
             }
             _ => {
-                let Some((star, taken)) = retry else {
+                let Some((after_star, taken)) = &mut retry else {
                     return false;
                 };
-                retry = Some((star, taken + 1));
-                at = star + 1;
-                from = taken + 1;
+                taken.next();
+                (pattern, text) = (after_star.clone(), taken.clone());
             }
         }
     }
-    pattern[at..].iter().all(|rest| *rest == '*')
+    pattern.all(|rest| rest == '*')
 }
 
 #[cfg(test)]
@@ -250,6 +243,7 @@ mod tests {
         check("a*b*c", "a-b-b-d", false);
         check("sl?ts", "slots", true);
         check("sl?ts", "slts", false);
+        check("a?c", "a🎬c", true);
         check("policy.json", "policyxjson", false);
         check("a/*", "a/\u{1}🎬", true);
     }
