@@ -51,6 +51,17 @@ async fn tagged_as_rejected(world: &World) -> Uploaded {
     panic!("not tagged");
 }
 
+/// Waits for the copy of a video that is approved at once.
+async fn until_copied(world: &World, clip: &Uploaded) {
+    for _ in 0..20 {
+        world.pass(1).await;
+        if world.approved(&clip.key).await.is_some() {
+            return;
+        }
+    }
+    panic!("not copied");
+}
+
 async fn reasons(world: &World, clip: &Uploaded) -> Vec<String> {
     let report = world.report(clip).await.unwrap();
     let analyses = report["analyses"].as_array().unwrap().clone();
@@ -666,12 +677,7 @@ async fn a_redrive_that_takes_up_a_late_record_does_not_scan_what_is_published()
     // Else no tick would look at records before the next hour.
     world.upload("long.mp4", lasting(60), None).await;
     let record = names::record_key(&clip.execution);
-    for _ in 0..20 {
-        world.pass(1).await;
-        if world.approved(&clip.key).await.is_some() {
-            break;
-        }
-    }
+    until_copied(&world, &clip).await;
     world.stop(&clip).await;
     world.pass(130).await;
     assert_eq!(world.ledger_json(&record).await, None);
@@ -1037,12 +1043,7 @@ async fn a_redrive_that_takes_up_a_record_that_arrived_once_more_does_not_scan_w
         strike
     });
     let clip = world.upload("late.mp4", sample(CLEAN), None).await;
-    for _ in 0..20 {
-        world.pass(1).await;
-        if world.approved(&clip.key).await.is_some() {
-            break;
-        }
-    }
+    until_copied(&world, &clip).await;
     world.stop(&clip).await;
     world.pass(10).await;
     let record = names::record_key(&clip.execution);
