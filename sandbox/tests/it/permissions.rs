@@ -405,7 +405,7 @@ async fn mended() -> Observed {
     gate
 }
 
-/// A sweep that has no time, one that takes its place, and one that starts what was lost.
+/// A sweep that has no time, one that takes its place, and one that goes on with that and starts what was lost.
 async fn sweeps(gate: &Observed) {
     let world = &gate.world;
     let lost_at =
@@ -415,9 +415,16 @@ async fn sweeps(gate: &Observed) {
     world.pass(1200).await;
     world.steps.faults().set(|_, _| None);
     let reconciler = &world.steps.reconciler().gate;
-    for (left_ms, complete) in [(0, false), (0, false), (900_000, true)] {
+    for (left_ms, prefix, complete) in [
+        (0, None, false),
+        (0, Some("x"), false),
+        (900_000, None, true),
+    ] {
         let at_ms = reconciler.now_ms() + left_ms;
-        let command = SweepCommand::default();
+        let command = SweepCommand {
+            prefix: prefix.map(str::to_owned),
+            ..SweepCommand::default()
+        };
         let swept = sweep::begin(reconciler, Deadline { at_ms }, &command).await;
         assert_eq!(swept.unwrap().complete, complete);
     }

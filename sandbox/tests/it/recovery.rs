@@ -409,6 +409,36 @@ async fn a_lost_upload_event_is_found_by_the_sweep() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_backfill_that_is_under_way_is_not_replaced_by_the_daily_sweep() {
+    let world = World::new().await;
+    let schedules = |enabled: bool| {
+        for rule in ["every-minute", "sweep"] {
+            let name = format!("{}-{rule}", world.stack.options.name);
+            world.aws.events.set_enabled(&name, enabled);
+        }
+    };
+    schedules(false);
+    world
+        .steps
+        .faults()
+        .set(|_, call| (call.function == Function::IngestTrigger).then_some(Fault::CrashBefore));
+    let old = world.upload("old.mp4", sample(CLEAN), None).await;
+    world.pass(20 * 24 * 3600).await;
+    // It is cut off before it comes anywhere, as often as Lambda tries.
+    world.steps.faults().set(|_, call| {
+        let walks = call.operation.starts_with("GET reelgate-raw versions");
+        walks.then_some(Fault::CrashBefore)
+    });
+    world.sweep_with(&json!({"backfill": true}));
+    world.pass(600).await;
+    world.steps.faults().set(|_, _| None);
+    world.sweep();
+    schedules(true);
+    assert_eq!(world.ended(&old).await.status, ExecutionStatus::Succeeded);
+    world.quiet().await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_execution_started_by_hand_with_nonsense_says_so() {
     let world = World::new().await;
     let start = world

@@ -172,8 +172,13 @@ impl World {
 
     /// Asks for a sweep, as the operator and the schedule do.
     pub(crate) fn sweep(&self) {
+        self.sweep_with(&json!({}));
+    }
+
+    /// Asks for a sweep of certain versions.
+    pub(crate) fn sweep_with(&self, command: &Value) {
         let reconciler = self.stack.function_arn(Function::Reconciler);
-        let command = json!({"sweep": {}}).to_string();
+        let command = json!({"sweep": command}).to_string();
         self.aws
             .lambda
             .invoke_async(&reconciler, command.into())

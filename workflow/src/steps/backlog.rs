@@ -14,7 +14,7 @@ use crate::names;
 const READS_AT_ONCE: usize = 16;
 
 /// Executions a page of ListExecutions (API reference: at most 1000).
-const EXECUTIONS_PAGE: i32 = 1000;
+pub(crate) const EXECUTIONS_PAGE: i32 = 1000;
 
 /// Executions that run, as far as the pages read so far tell.
 pub(crate) struct Running {
@@ -53,28 +53,6 @@ pub(crate) async fn running_page(gate: &Gate, token: Option<String>) -> Result<R
             .collect(),
         next_token: output.next_token,
     })
-}
-
-/// Names of executions that run, as far as so many pages tell, or as a throttled listing got.
-pub(crate) async fn running_names(
-    gate: &Gate,
-    pages_max: usize,
-) -> Result<BTreeSet<String>, StepError> {
-    let mut names = BTreeSet::new();
-    let mut token = None;
-    for _ in 0..pages_max {
-        let page = match running_page(gate, token).await {
-            Ok(page) => page,
-            Err(error) if error.is_throttled() => break,
-            Err(error) => return Err(error.into()),
-        };
-        names.extend(page.names);
-        token = page.next_token;
-        if token.is_none() {
-            break;
-        }
-    }
-    Ok(names)
 }
 
 /// How many executions wait for a poll, counted up to `enough`: those that run and have no record, or one that waits for a task. The task

@@ -2,6 +2,7 @@
 
 use aws_sdk_sfn::types::{ExecutionListItem, ExecutionStatus};
 
+use super::backlog::EXECUTIONS_PAGE;
 use super::begin::begin;
 use super::reconcile::{Reconciler, crosses};
 use super::report;
@@ -52,7 +53,7 @@ pub(crate) async fn close_unreported(
             .list_executions()
             .state_machine_arn(&gate.config.ingest.state_machine_arn)
             .status_filter(status)
-            .max_results(1000)
+            .max_results(EXECUTIONS_PAGE)
             .send()
             .await
             .map_err(|error| CallError::new(Operation::ListExecutions, &error))?;

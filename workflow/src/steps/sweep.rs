@@ -1,12 +1,14 @@
 //! Sweep: walks the raw bucket and starts an execution for every version that has none: lost upload events come back, and
 //! asked for explicitly it is the backfill of an existing bucket.
 
+use std::collections::BTreeSet;
+
 use aws_sdk_s3::types::EncodingType;
 use futures::future::BoxFuture;
 use futures::{StreamExt as _, TryStreamExt as _};
 use serde::{Deserialize, Serialize};
 
-use super::backlog::running_names;
+use super::backlog::EXECUTIONS_PAGE;
 use super::ingest::{Ingest, Ingested};
 use crate::clock::Deadline;
 use crate::errors::{CallError, Operation};
@@ -25,9 +27,9 @@ const PAGE_MS: i64 = 30_000;
 /// and StartExecution's quota, 150 a second in smaller regions, is left to uploads.
 const VERSIONS_AT_ONCE: usize = 16;
 
-/// Pages of running executions that a sweep reads before all else, a thousand names each: what runs is not lost, and need not be asked
-/// after. Of 200 calls that ListExecutions takes at once (Step Functions developer guide, "Quotas") the ticks keep half.
-const RUNNING_PAGES_MAX: usize = 100;
+/// Pages of executions that a sweep reads before all else: what has one is not lost, and need not be asked after. Of 200 calls that
+/// ListExecutions takes at once (Step Functions developer guide, "Quotas") the ticks keep half.
+const EXECUTION_PAGES_MAX: usize = 100;
 
 const DAY_MS: i64 = 86_400_000;
 
@@ -82,7 +84,8 @@ pub struct Swept {
     pub complete: bool,
 }
 
-/// Begins a sweep, and goes as far as time allows. A sweep that is under way is replaced.
+/// Begins a sweep, and goes as far as time allows. One that is under way is replaced; but a command that asks for nothing in particular,
+/// as the schedule's does, first brings that to its end: it may be a backfill, which reaches further.
 ///
 /// # Errors
 /// [`StepError`]; the cursor stays where it was, so the next sweep begins there.
@@ -100,6 +103,15 @@ async fn begin_over(
     deadline: Deadline,
     command: &SweepCommand,
 ) -> Result<Swept, StepError> {
+    let mut before = Swept::default();
+    if *command == SweepCommand::default()
+        && let Some(swept) = resume(gate, deadline).await?
+    {
+        if !swept.complete {
+            return Ok(swept);
+        }
+        before = swept;
+    }
     let window_ms = command
         .window_days
         .map_or(gate.config.sweep_window_ms, |days| i64::from(days) * DAY_MS);
@@ -125,11 +137,16 @@ async fn begin_over(
         }
         None => gate.ledger.create(CURSOR_KEY, cursor).await?,
     };
-    match stored {
-        Swap::Done(stored) => walk(gate, deadline, stored).await,
+    let swept = match stored {
+        Swap::Done(stored) => walk(gate, deadline, stored).await?,
         // Another one began at this moment, and walks the same bucket.
-        Swap::Lost => Ok(Swept::default()),
-    }
+        Swap::Lost => Swept::default(),
+    };
+    Ok(Swept {
+        versions: before.versions + swept.versions,
+        started: before.started + swept.started,
+        complete: swept.complete,
+    })
 }
 
 /// Goes on with a sweep that ran out of time, if there is one.
@@ -152,14 +169,14 @@ async fn walk(
         config: gate.config.ingest.clone(),
         sfn: gate.sfn.clone(),
     };
-    let running = running_names(gate, RUNNING_PAGES_MAX).await?;
+    let begun = begun_since(gate, stored.value.not_before_ms).await?;
     let mut swept = Swept::default();
     while deadline.left_ms(&*gate.clock) > PAGE_MS.min(gate.config.lease_margin_ms / 2) {
         let page = page(gate, &stored.value).await?;
         let looks: Vec<_> = page
             .videos
             .iter()
-            .filter(|video| !running.contains(&video.execution_name()))
+            .filter(|video| !begun.contains(&video.execution_name()))
             .map(|video| start_missing(gate, &ingest, video))
             .collect();
         let started: Vec<bool> = futures::stream::iter(looks)
@@ -191,6 +208,40 @@ async fn walk(
         "sweep"
     );
     Ok(swept)
+}
+
+/// Names of the executions that began since then, whatever became of them: as far as so many pages tell, or as a throttled listing got.
+async fn begun_since(gate: &Gate, since_ms: i64) -> Result<BTreeSet<String>, StepError> {
+    let mut names = BTreeSet::new();
+    let mut token = None;
+    for _ in 0..EXECUTION_PAGES_MAX {
+        let listed = gate
+            .sfn
+            .list_executions()
+            .state_machine_arn(&gate.config.ingest.state_machine_arn)
+            .max_results(EXECUTIONS_PAGE)
+            .set_next_token(token)
+            .send()
+            .await
+            .map_err(|error| CallError::new(Operation::ListExecutions, &error));
+        let page = match listed {
+            Ok(page) => page,
+            Err(error) if error.is_throttled() => break,
+            Err(error) => return Err(error.into()),
+        };
+        // The most recent come first (Step Functions API reference, ListExecutions). One in the wrong place ends the listing too early, and
+        // what is not listed is asked after.
+        let oldest_ms = page
+            .executions
+            .last()
+            .map(|last| last.start_date.to_millis());
+        names.extend(page.executions.into_iter().map(|execution| execution.name));
+        token = page.next_token;
+        if token.is_none() || matches!(oldest_ms, Some(Ok(oldest_ms)) if oldest_ms < since_ms) {
+            break;
+        }
+    }
+    Ok(names)
 }
 
 /// Starts an execution of a version that has neither a report nor an execution. Returns whether it did.
