@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use aws_sdk_sfn::operation::list_executions::ListExecutionsOutput;
 use aws_sdk_sfn::types::ExecutionStatus;
 
 use crate::aws::Aws;
@@ -13,6 +14,9 @@ use crate::policy::{ModerationPolicy, PolicyErrors};
 
 /// Key of the operator's policy in the ledger bucket. It is read whenever a verdict is due, so an edit needs no deployment.
 pub const POLICY_KEY: &str = "policy.json";
+
+/// Executions a page of ListExecutions (API reference: at most 1000).
+const EXECUTIONS_PAGE: i32 = 1000;
 
 /// The environment of dispatch, settle and reconcile.
 #[derive(Debug, Clone)]
@@ -210,5 +214,25 @@ impl Gate {
                 }
             }
         }
+    }
+
+    /// A page of executions, of one status or of all: at most a thousand, the most recent first.
+    ///
+    /// # Errors
+    /// [`CallError`].
+    pub(crate) async fn list_executions(
+        &self,
+        status: Option<ExecutionStatus>,
+        token: Option<String>,
+    ) -> Result<ListExecutionsOutput, CallError> {
+        self.sfn
+            .list_executions()
+            .state_machine_arn(&self.config.ingest.state_machine_arn)
+            .set_status_filter(status)
+            .max_results(EXECUTIONS_PAGE)
+            .set_next_token(token)
+            .send()
+            .await
+            .map_err(|error| CallError::new(Operation::ListExecutions, &error))
     }
 }

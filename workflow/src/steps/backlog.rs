@@ -5,16 +5,13 @@ use std::collections::BTreeSet;
 use aws_sdk_sfn::types::ExecutionStatus;
 use futures::StreamExt as _;
 
-use crate::errors::{CallError, Operation};
+use crate::errors::CallError;
 use crate::gate::{Gate, StepError, chain};
 use crate::ledger::{Phase, Record, Stored};
 use crate::names;
 
 /// Records that are read side by side.
 const READS_AT_ONCE: usize = 16;
-
-/// Executions a page of ListExecutions (API reference: at most 1000).
-pub(crate) const EXECUTIONS_PAGE: i32 = 1000;
 
 /// Executions that run, as far as the pages read so far tell.
 pub(crate) struct Running {
@@ -35,16 +32,8 @@ pub(crate) async fn first_running(gate: &Gate) -> Result<Option<Running>, StepEr
 }
 
 pub(crate) async fn running_page(gate: &Gate, token: Option<String>) -> Result<Running, CallError> {
-    let output = gate
-        .sfn
-        .list_executions()
-        .state_machine_arn(&gate.config.ingest.state_machine_arn)
-        .status_filter(ExecutionStatus::Running)
-        .max_results(EXECUTIONS_PAGE)
-        .set_next_token(token)
-        .send()
-        .await
-        .map_err(|error| CallError::new(Operation::ListExecutions, &error))?;
+    let status = Some(ExecutionStatus::Running);
+    let output = gate.list_executions(status, token).await?;
     Ok(Running {
         names: output
             .executions

@@ -2,14 +2,12 @@
 
 use aws_sdk_sfn::types::{ExecutionListItem, ExecutionStatus};
 
-use super::backlog::EXECUTIONS_PAGE;
 use super::begin::begin;
 use super::reconcile::{Reconciler, crosses};
 use super::report;
 use super::retire::retire;
 use crate::clock::Deadline;
 use crate::contract::TaskInput;
-use crate::errors::{CallError, Operation};
 use crate::event::ExecutionInput;
 use crate::gate::{Described, Gate, StepError, chain};
 use crate::ledger::Swap;
@@ -48,15 +46,7 @@ pub(crate) async fn close_unreported(
     let since_ms = now_ms - looked_back * leftovers_ms;
     let mut closed = 0;
     for status in OPERATIONAL_ENDS {
-        let output = gate
-            .sfn
-            .list_executions()
-            .state_machine_arn(&gate.config.ingest.state_machine_arn)
-            .status_filter(status)
-            .max_results(EXECUTIONS_PAGE)
-            .send()
-            .await
-            .map_err(|error| CallError::new(Operation::ListExecutions, &error))?;
+        let output = gate.list_executions(Some(status), None).await?;
         let recent = output.executions.into_iter().filter(|execution| {
             let stopped_ms = execution.stop_date.and_then(|time| time.to_millis().ok());
             stopped_ms.is_some_and(|stopped_ms| stopped_ms >= since_ms)

@@ -8,7 +8,6 @@ use futures::future::BoxFuture;
 use futures::{StreamExt as _, TryStreamExt as _};
 use serde::{Deserialize, Serialize};
 
-use super::backlog::EXECUTIONS_PAGE;
 use super::ingest::{Ingest, Ingested};
 use crate::clock::Deadline;
 use crate::errors::{CallError, Operation};
@@ -215,16 +214,7 @@ async fn begun_since(gate: &Gate, since_ms: i64) -> Result<BTreeSet<String>, Ste
     let mut names = BTreeSet::new();
     let mut token = None;
     for _ in 0..EXECUTION_PAGES_MAX {
-        let listed = gate
-            .sfn
-            .list_executions()
-            .state_machine_arn(&gate.config.ingest.state_machine_arn)
-            .max_results(EXECUTIONS_PAGE)
-            .set_next_token(token)
-            .send()
-            .await
-            .map_err(|error| CallError::new(Operation::ListExecutions, &error));
-        let page = match listed {
+        let page = match gate.list_executions(None, token).await {
             Ok(page) => page,
             Err(error) if error.is_throttled() => break,
             Err(error) => return Err(error.into()),
