@@ -281,15 +281,10 @@ impl People {
     }
 
     pub(super) fn set_schedules(&self, enabled: bool) {
-        let name = &self.stack.options.name;
         let how = if enabled { "back" } else { "out" };
         self.stage
             .fault("schedule outage", format_args!("the schedules are {how}"));
-        for rule in ["every-minute", "sweep"] {
-            self.aws
-                .events
-                .set_enabled(&format!("{name}-{rule}"), enabled);
-        }
+        self.stack.set_schedules(&self.aws, enabled);
     }
 
     fn change<T>(&self, upload: usize, change: impl FnOnce(&mut Version) -> T) -> Option<T> {

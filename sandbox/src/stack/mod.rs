@@ -15,6 +15,7 @@ mod resources;
 mod template;
 
 use crate::account::Account;
+use crate::aws::Aws;
 use crate::iam;
 use crate::wire::ApiError;
 
@@ -201,6 +202,14 @@ impl Stack {
     pub fn function_arn(&self, function: Function) -> String {
         let resource = format!("function:{}", self.function_name(function));
         self.account.arn("lambda", &resource)
+    }
+
+    /// Lets the schedules run, or stop.
+    pub fn set_schedules(&self, aws: &Aws, enabled: bool) {
+        for rule in ["every-minute", "sweep"] {
+            aws.events
+                .set_enabled(&format!("{}-{rule}", self.options.name), enabled);
+        }
     }
 
     /// The ARN of an execution of the state machine.

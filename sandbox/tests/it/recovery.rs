@@ -411,13 +411,7 @@ async fn a_lost_upload_event_is_found_by_the_sweep() {
 #[tokio::test(start_paused = true)]
 async fn a_backfill_that_is_under_way_is_not_replaced_by_the_daily_sweep() {
     let world = World::new().await;
-    let schedules = |enabled: bool| {
-        for rule in ["every-minute", "sweep"] {
-            let name = format!("{}-{rule}", world.stack.options.name);
-            world.aws.events.set_enabled(&name, enabled);
-        }
-    };
-    schedules(false);
+    world.stack.set_schedules(&world.aws, false);
     world
         .steps
         .faults()
@@ -433,7 +427,7 @@ async fn a_backfill_that_is_under_way_is_not_replaced_by_the_daily_sweep() {
     world.pass(600).await;
     world.steps.faults().set(|_, _| None);
     world.sweep();
-    schedules(true);
+    world.stack.set_schedules(&world.aws, true);
     assert_eq!(world.ended(&old).await.status, ExecutionStatus::Succeeded);
     world.quiet().await;
 }
