@@ -103,13 +103,14 @@ async fn begin_over(
     command: &SweepCommand,
 ) -> Result<Swept, StepError> {
     let mut before = Swept::default();
+    let mut under_way = gate.ledger.get::<Cursor>(CURSOR_KEY).await?;
     if *command == SweepCommand::default()
-        && let Some(swept) = resume(gate, deadline).await?
+        && let Some(stored) = under_way.take()
     {
-        if !swept.complete {
-            return Ok(swept);
+        before = walk(gate, deadline, stored).await?;
+        if !before.complete {
+            return Ok(before);
         }
-        before = swept;
     }
     let window_ms = command
         .window_days
@@ -128,7 +129,7 @@ async fn begin_over(
         version_id_marker: command.version_id_marker.clone(),
         unknown: Unknown::new(),
     };
-    let stored = match gate.ledger.get::<Cursor>(CURSOR_KEY).await? {
+    let stored = match under_way {
         Some(stored) => {
             gate.ledger
                 .replace(CURSOR_KEY, cursor, &stored.etag)
