@@ -35,7 +35,8 @@ pub(crate) struct Scale {
     #[arg(long)]
     pub(crate) full: bool,
 
-    /// Sizes of the bursts, instead of 1000 and 10000: the first is what the others are compared with.
+    /// Sizes of the bursts, instead of 1000 and 10000: the first is what the others are compared with. The bars
+    /// are made for 1000 and more: a smaller burst is over before what a fault delayed is made up for.
     #[arg(long, value_delimiter = ',', conflicts_with = "full")]
     pub(crate) videos: Vec<usize>,
 
