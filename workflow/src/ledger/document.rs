@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::LedgerError;
@@ -58,7 +58,7 @@ pub struct Stored<T> {
 /// # Errors
 /// [`LedgerError::Newer`] above `read_max`, else [`LedgerError::Corrupt`].
 pub fn parse<T: Document>(key: &str, bytes: &[u8], read_max: u32) -> Result<T, LedgerError> {
-    #[derive(serde::Deserialize)]
+    #[derive(Deserialize)]
     struct Versioned {
         schema_version: u32,
     }
@@ -66,13 +66,16 @@ pub fn parse<T: Document>(key: &str, bytes: &[u8], read_max: u32) -> Result<T, L
         key: key.to_owned(),
         reason: error.to_string(),
     };
-    let Versioned { schema_version } = serde_json::from_slice(bytes).map_err(corrupt)?;
+    // Reads all of it. What a struct does not ask for is skipped without a look: broken UTF-8, numbers that are too large, any depth.
+    let whole: Value = serde_json::from_slice(bytes).map_err(corrupt)?;
+    let Versioned { schema_version } = Versioned::deserialize(&whole).map_err(corrupt)?;
     if schema_version > read_max {
         return Err(LedgerError::Newer {
             key: key.to_owned(),
             version: schema_version,
         });
     }
+    // Of the bytes, since `whole` has but one of two fields with the same name.
     serde_json::from_slice(bytes).map_err(corrupt)
 }
 
@@ -191,6 +194,40 @@ mod tests {
             "{error}"
         );
         assert!(error.leaves_alone());
+    }
+
+    /// In the input of an execution nothing is kept but what is known.
+    #[track_caller]
+    fn check_is_read_whole(added: &[u8], why: &str) {
+        let parse_with = |added: &[u8]| {
+            let mut record = record();
+            record["video"]["added_later"] = json!("here");
+            let text = record.to_string();
+            let (before, after) = text.split_once("\"here\"").unwrap();
+            let bytes = [before.as_bytes(), added, after.as_bytes()].concat();
+            parse::<Record>("jobs/x.json", &bytes, 1)
+        };
+        assert!(parse_with(b"1").is_ok());
+        let error = parse_with(added).unwrap_err();
+        assert!(matches!(error, LedgerError::Corrupt { .. }), "{error}");
+        assert!(error.to_string().contains(why), "{error}");
+    }
+
+    #[test]
+    fn a_document_that_cannot_be_read_is_corrupt_also_where_nobody_looks() {
+        check_is_read_whole(b"\"\x80\"", "invalid unicode");
+        check_is_read_whole(b"1e999", "number out of range");
+        check_is_read_whole(
+            &[b"[".repeat(200), b"]".repeat(200)].concat(),
+            "recursion limit",
+        );
+    }
+
+    #[test]
+    fn a_field_that_is_given_twice_is_corrupt() {
+        let slot = br#"{"schema_version":1,"revision":1,"nonce":"n","claim":"c","claim":"d"}"#;
+        let error = parse::<Slot>("slots/0.json", slot, 1).unwrap_err();
+        assert!(error.to_string().contains("duplicate field"), "{error}");
     }
 
     #[test]
