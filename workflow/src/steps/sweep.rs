@@ -225,10 +225,10 @@ async fn begun_since(gate: &Gate, since_ms: i64) -> Result<BTreeSet<String>, Ste
         let oldest_ms = page
             .executions
             .last()
-            .map(|last| last.start_date.to_millis());
+            .and_then(|last| last.start_date.to_millis().ok());
         names.extend(page.executions.into_iter().map(|execution| execution.name));
         token = page.next_token;
-        if token.is_none() || matches!(oldest_ms, Some(Ok(oldest_ms)) if oldest_ms < since_ms) {
+        if token.is_none() || oldest_ms.is_some_and(|oldest_ms| oldest_ms < since_ms) {
             break;
         }
     }
